@@ -1,0 +1,1 @@
+"""The models: upstream clients, their errors, the registry and lineage, vLLM processes and simulated upstreams."""
