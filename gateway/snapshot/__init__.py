@@ -1,0 +1,1 @@
+"""The whole configuration, compiled and immutable: what a data-plane worker knows."""

@@ -1,0 +1,1 @@
+"""The flow of one request: which model to ask next, what to hold back, and how it ended."""

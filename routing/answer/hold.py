@@ -1,0 +1,42 @@
+"""Withhold the start of a stream until it is known to be worth sending.
+
+    HOLDING --window full, deadline or end; sure enough--> RELEASED   (no way back: bytes are out)
+    HOLDING --window full, deadline or end; doubtful-----> ABANDONED  (another model may still answer)
+
+Either everything that was held is released, in order, or nothing of it ever is.
+"""
+
+from enum import StrEnum
+
+from routing.answer.policy import AnswerPolicy, HoldWindow
+from routing.confidence.gate import Judgement
+
+MIN_TOKENS_TO_JUDGE = 4
+"""A prefix shorter than this says too little: at the deadline it is released unjudged."""
+
+
+class HoldState(StrEnum):
+    """What may happen to the bytes of a stream."""
+
+    HOLDING = "holding"
+    RELEASED = "released"
+    ABANDONED = "abandoned"
+
+
+def window_of(policy: AnswerPolicy, *, is_last: bool) -> HoldWindow:
+    """The window for one attempt: nothing is held where doubt would have no consequence."""
+    if is_last or not policy.acts_on_doubt:
+        return HoldWindow(tokens=0, ms=None)
+    return policy.hold
+
+
+def is_full(window: HoldWindow, *, tokens: int, is_overdue: bool) -> bool:
+    """Whether it is time to judge a stream that has brought `tokens` content tokens and has not ended."""
+    return is_overdue or (window.tokens is not None and tokens >= window.tokens)
+
+
+def decide(judgement: Judgement | None, window: HoldWindow, *, tokens: int, is_overdue: bool) -> HoldState:
+    """Release or abandon a stream whose window is full."""
+    if judgement is None or window.tokens == 0 or (is_overdue and tokens < MIN_TOKENS_TO_JUDGE):
+        return HoldState.RELEASED
+    return HoldState.ABANDONED if judgement.is_doubtful else HoldState.RELEASED

@@ -1,0 +1,1 @@
+"""Which arm a unit gets: buckets, ranges, units."""

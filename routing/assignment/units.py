@@ -1,0 +1,66 @@
+"""Whom a split keeps together: where the unit of a request is looked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_UNIT_CHARS = 512
+"""Longer values are cut, so that a client cannot make hashing expensive."""
+
+
+class UnitPlace(StrEnum):
+    """Where a unit may be found."""
+
+    HEADER = "header"
+    BODY = "body"
+    KEY = "key"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSource:
+    """One entry of a route's `unit` list, such as `header:x-user-id`."""
+
+    place: UnitPlace
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "UnitSource":
+        """Read `header:NAME`, `body:FIELD`, `key` or `request`.
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        place, _, name = text.partition(":")
+        if place in (UnitPlace.HEADER, UnitPlace.BODY) and name:
+            return cls(place=UnitPlace(place), name=name.lower() if place == UnitPlace.HEADER else name)
+        if place in (UnitPlace.KEY, UnitPlace.REQUEST) and not name:
+            return cls(place=UnitPlace(place))
+        raise ValueError(f"{text!r} is not a unit; use header:NAME, body:FIELD, key or request")
+
+
+def find_unit(
+    sources: Sequence[UnitSource],
+    headers: Mapping[bytes, bytes],
+    body: Mapping[str, object],
+    key_name: str,
+    request_id: str,
+) -> str:
+    """The first unit of `sources` that the request has; the request itself when it has none of them.
+
+    The place is not part of the unit: a user who is named in a header today and in the body tomorrow stays in the arm.
+    """
+    for source in sources:
+        value: object = None
+        if source.place is UnitPlace.HEADER:
+            raw = headers.get(source.name.encode())
+            value = raw.decode("latin-1") if raw else None
+        elif source.place is UnitPlace.BODY:
+            value = body.get(source.name)
+        elif source.place is UnitPlace.KEY:
+            value = key_name
+        else:
+            return request_id
+        if value and isinstance(value, str):
+            return value[:MAX_UNIT_CHARS]
+    return request_id

@@ -1,0 +1,102 @@
+"""One pass over an answer's log-probabilities, whole or token by token, and the scores made from it.
+
+Scores (all in [0, 1], higher is surer):
+
+    first_token     probability of the first value token
+    mean_logprob    exp of the mean log-probability, the inverse of the perplexity
+    min_logprob     exp of the least log-probability
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import exp, isfinite
+
+from routing.confidence.first_value import FirstValue
+
+MISSING_LOGPROB = -9999.0
+"""What OpenAI-compatible servers write where they have no number; it and anything below counts as missing."""
+
+
+class ScoreName(StrEnum):
+    """The scores that this page defines."""
+
+    FIRST_TOKEN = "first_token"
+    MEAN_LOGPROB = "mean_logprob"
+    MIN_LOGPROB = "min_logprob"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What is kept of an answer's log-probabilities (natural logarithms), enough to score it again later."""
+
+    tokens: int
+    sum_logprob: float
+    min_logprob: float
+    first_logprob: float | None
+    """Of the first value token; `None` when the answer has no value, such as one of punctuation only."""
+
+    def score(self, name: ScoreName) -> float | None:
+        """One score, or `None` where the answer gives no basis for it."""
+        if name is ScoreName.MEAN_LOGPROB:
+            return exp(self.sum_logprob / self.tokens)
+        if name is ScoreName.MIN_LOGPROB:
+            return exp(self.min_logprob)
+        return None if self.first_logprob is None else exp(self.first_logprob)
+
+
+class Tally:
+    """Log-probabilities of one answer, summed up as they come."""
+
+    __slots__ = ("_all_zero", "_broken", "_first", "_first_logprob", "_min", "_sum", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._sum = 0.0
+        self._min = 0.0
+        self._all_zero = True
+        self._broken = False
+        self._first: FirstValue | None = FirstValue()
+        self._first_logprob: float | None = None
+
+    def add(self, token: str, logprob: float) -> None:
+        """Take in one token. A log-probability that cannot be one makes the whole answer's confidence unavailable."""
+        if not MISSING_LOGPROB < logprob <= 0.0:
+            # Rounding in an upstream may leave a probability a hair above 1.
+            if not isfinite(logprob) or logprob <= MISSING_LOGPROB or logprob > 1e-3:
+                self._broken = True
+                return
+            logprob = 0.0
+        self.tokens += 1
+        self._sum += logprob
+        if logprob < 0.0:
+            self._all_zero = False
+            self._min = min(self._min, logprob)
+        if self._first is not None and self._first.is_in(token):
+            self._first = None
+            self._first_logprob = logprob
+
+    @property
+    def features(self) -> Features | None:
+        """The features so far, or `None` when there is no confidence to be had.
+
+        That is so without any log-probability, with one that is no number, and when all of several are exactly
+        zero, which some servers return instead of saying that they have none (and no real model is that sure).
+        """
+        if not self.tokens or self._broken or (self._all_zero and self.tokens > 1):
+            return None
+        return Features(
+            tokens=self.tokens, sum_logprob=self._sum, min_logprob=self._min, first_logprob=self._first_logprob
+        )
+
+
+def tally(tokens: Iterable[tuple[str, float]]) -> Features | None:
+    """The features of a whole answer's `(token, logprob)` pairs.
+
+    >>> tally([("Par", -0.5), ("is", -0.1)]).score(ScoreName.MIN_LOGPROB)
+    0.6065306597126334
+    """
+    summed = Tally()
+    for token, logprob in tokens:
+        summed.add(token, logprob)
+    return summed.features

@@ -1,0 +1,1 @@
+"""What a request costs: dated prices and exact line items."""
