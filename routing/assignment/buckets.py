@@ -17,8 +17,9 @@ def bucket(salt: str, tenant: str, unit: str) -> int:
 
 def draw(salt: str, purpose: str, request_id: str) -> float:
     """A number in [0, 1) that looks random and can be repeated: a hash of (salt, purpose, request id)."""
-    text = f"{salt}\0{purpose}\0{request_id}\0".encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
+    text = f"{salt}\0{purpose}\0{request_id}\0".encode("utf-8", "surrogatepass")
+    # 53 bits, as many as a float holds: dividing all 64 could round up to 1.
+    return (int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 11) / 2**53
 
 
 def unit_hash(secret: bytes, tenant: str, unit: str) -> str:
