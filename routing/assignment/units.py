@@ -53,8 +53,7 @@ def find_unit(
     for source in sources:
         value: object = None
         if source.place is UnitPlace.HEADER:
-            raw = headers.get(source.name.encode())
-            value = raw.decode("latin-1") if raw else None
+            value = _text(headers.get(source.name.encode(), b""))
         elif source.place is UnitPlace.BODY:
             value = body.get(source.name)
         elif source.place is UnitPlace.KEY:
@@ -64,3 +63,11 @@ def find_unit(
         if value and isinstance(value, str):
             return value[:MAX_UNIT_CHARS]
     return request_id
+
+
+def _text(header: bytes) -> str:
+    # HTTP says Latin-1, clients send UTF-8; read as what it is, a name is the same unit as in a body, which is UTF-8.
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
