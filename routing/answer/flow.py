@@ -7,6 +7,7 @@ clock; the driver at the edge executes it, for whole answers and for streams ali
     good .................................... not asked                  served
     refused as a bad request ................ not asked                  rejected
     failed, doubtful or flawed .............. good                       fallback, with the reason
+      the same, in any case ................. flawed, but committed      degraded: the fallback's
       the same, and it is still there ....... anything else              degraded: the arm's answer after all
       failed or abandoned ................... flawed                     degraded: the fallback's
       failed or abandoned ................... refused as a bad request   rejected
@@ -34,10 +35,10 @@ def answer_flow(arm: ModelName, policy: AnswerPolicy) -> AnswerFlow:
     second = yield Call(model=policy.fallback, number=2, is_last=True)
     if isinstance(second, Completed) and second.flaw is None:
         return Verdict(outcome=Outcome.FALLBACK, served=2, reason=reason)
+    if isinstance(second, Completed) and (second.is_committed or not isinstance(first, Completed)):
+        return Verdict(outcome=Outcome.DEGRADED, served=2, reason=reason)
     if isinstance(first, Completed):
         return Verdict(outcome=Outcome.DEGRADED, served=1, reason=reason)
-    if isinstance(second, Completed):
-        return Verdict(outcome=Outcome.DEGRADED, served=2, reason=reason)
     if isinstance(second, Rejected):
         return Verdict(outcome=Outcome.REJECTED, served=2, reason=reason)
     return Verdict(outcome=Outcome.FAILED, served=None, reason=reason)
