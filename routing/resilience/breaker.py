@@ -56,8 +56,11 @@ class Breaker:
     def succeeded(self) -> None:
         """An attempt brought an answer, or showed that the upstream is well (it refused a bad request)."""
         self._failures = 0
-        self._open_until_s = 0.0
-        self._probe_since_s = None
+        # While it is open only a probe may close it: an attempt from before it opened says nothing about what made it
+        # open, least of all when the upstream asked for rest.
+        if self._probe_since_s is not None:
+            self._open_until_s = 0.0
+            self._probe_since_s = None
 
     def failed(self, now_s: float) -> None:
         """An attempt failed for the upstream's fault."""
