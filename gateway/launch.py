@@ -1,0 +1,120 @@
+"""How the supervisor starts the other processes: what it tells them, and how they notice that it is gone.
+
+A plan is one line of JSON on the child's standard input. The pipe then stays open: its end means that the supervisor
+no longer exists, by whatever signal, and the child ends as if it had been asked to. Nothing secret is in an argument.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import TypeVar
+
+import msgspec
+
+STDIN_FD = 0
+
+Plan = TypeVar("Plan", bound=msgspec.Struct)
+
+
+class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one data-plane worker is started with."""
+
+    writer_id: str
+    """Unique for every start of a worker: batches and summaries are told apart by it."""
+    store_url: str
+    coordination_url: str | None
+    state_dir: str
+    data_fd: int
+    """The listening socket, shared with the other workers."""
+    drain_s: float
+    """How long requests in flight may go on after SIGTERM."""
+    log_level: str
+
+
+class ControlPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control plane is started with. It reads the configuration file itself, again on every SIGHUP."""
+
+    holder: str
+    """The name under which this replica takes the lease; it outlives a restart of the control plane."""
+    config: str
+    """Path of the configuration file."""
+    store_url: str
+    coordination_url: str | None
+    state_dir: str
+    admin_fd: int
+    """The listening socket."""
+    has_data_plane: bool
+    """Whether workers run beside it on this machine."""
+    log_level: str
+
+
+class LoopsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loops of the control plane are started with."""
+
+    holder: str
+    config: str
+    store_url: str
+    state_dir: str
+    log_level: str
+
+
+def encode_plan(plan: msgspec.Struct) -> bytes:
+    """One line."""
+    return msgspec.json.encode(plan) + b"\n"
+
+
+def read_plan(kind: type[Plan], fd: int = STDIN_FD) -> Plan:
+    """Read the plan that the supervisor wrote, and nothing behind it.
+
+    Raises:
+        SystemExit: standard input is not a plan; this process is started by `fallgate serve`, not by hand.
+    """
+    line = b"".join(iter(lambda: _next_byte(fd), b""))
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except msgspec.DecodeError as error:
+        raise SystemExit("this process is started by `fallgate serve`, which tells it what to do") from error
+
+
+def follow_supervisor(on_gone: Callable[[], None] | None = None, fd: int = STDIN_FD) -> None:
+    """Call `on_gone`, in a thread of its own, once the supervisor no longer exists; SIGTERM to ourselves by default."""
+    Thread(target=_wait_for_end, args=(fd, on_gone or _terminate_self), name="supervisor-gone", daemon=True).start()
+
+
+def metrics_dir(state_dir: str | Path) -> Path:
+    """Where the processes of one machine leave their metrics for its control plane."""
+    return Path(state_dir) / "runtime" / "metrics"
+
+
+def configure_logging(level: str) -> None:
+    """One line an event on standard error, the same in every process; control characters cannot start another."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class _OneLine(logging.Formatter):
+    """Escapes what a client might have put into a message to forge lines or colours; tracebacks stay readable."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message)
+        return super().formatMessage(record)
+
+
+def _next_byte(fd: int) -> bytes:
+    byte = os.read(fd, 1)
+    return b"" if byte == b"\n" else byte
+
+
+def _wait_for_end(fd: int, on_gone: Callable[[], None]) -> None:
+    while os.read(fd, 4096):
+        pass
+    on_gone()
+
+
+def _terminate_self() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
