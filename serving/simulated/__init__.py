@@ -1,0 +1,1 @@
+"""The simulated upstream: a real HTTP server whose models are scripts, for demonstrations and tests."""
