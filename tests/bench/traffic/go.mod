@@ -1,0 +1,3 @@
+module fallgate/bench/traffic
+
+go 1.19
