@@ -1,0 +1,1 @@
+"""vLLM server processes: how they are launched, watched and ended."""
