@@ -1,0 +1,189 @@
+"""The configuration as it is read from the file: one frozen object that is valid as a whole."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.settings.addresses import BaseUrl, CoordinationUrl, Listen, StoreUrl
+from gateway.settings.fields import ClientSecret, NameText, Section, Text, UpstreamSecret, Whole, check_name, refused
+from gateway.settings.prices import DatedTokenPrice, Price, RateCard, TokenPrice
+from gateway.settings.references import REFERENCES, reference_problems
+from gateway.settings.route_entry import (
+    Confidence,
+    Fallback,
+    Hold,
+    HoldPrefix,
+    NoConfidence,
+    ObserveConfidence,
+    Route,
+    ThresholdConfidence,
+    Timeouts,
+)
+from gateway.settings.secret import SecretUrl
+
+__all__ = [
+    "Confidence",
+    "Config",
+    "Coordination",
+    "DatedTokenPrice",
+    "Fallback",
+    "Hold",
+    "HoldPrefix",
+    "Key",
+    "Model",
+    "NoConfidence",
+    "ObserveConfidence",
+    "Price",
+    "Provider",
+    "RateCard",
+    "Route",
+    "Scope",
+    "Server",
+    "Store",
+    "ThresholdConfidence",
+    "Timeouts",
+    "TokenPrice",
+]
+
+
+class Provider(StrEnum):
+    """Who serves a model, which decides the parameters that it understands."""
+
+    VLLM = "vllm"
+    OPENAI = "openai"
+
+
+class Scope(StrEnum):
+    """What a key may do. `inference:<route>` is inference on one route only."""
+
+    INFERENCE = "inference"
+    TEST = "test"
+    METRICS = "metrics"
+    ADMIN = "admin"
+
+
+class Server(Section):
+    """Where the gateway listens."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:8080", description="Address of the data plane, which answers applications."
+    )
+    admin_listen: Listen = Field(
+        default="127.0.0.1:8081", description="Address of the control plane: admin API, console and `/metrics`."
+    )
+    workers: Annotated[Whole, Field(ge=1, le=256)] = Field(default=1, description="Processes of the data plane.")
+
+
+class Store(Section):
+    """The database."""
+
+    url: StoreUrl = Field(
+        default=SecretUrl("sqlite:///fallgate.db"),
+        description="`sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME` for more than one machine.",
+    )
+    retention_days: Annotated[Whole, Field(ge=1, le=36_500)] = Field(
+        default=90, description="How long records are kept."
+    )
+
+
+def _empty_is_none(value: object) -> object:
+    """An empty text, as from `${NAME:-}`, where a value may be absent."""
+    return None if value == "" else value
+
+
+class Coordination(Section):
+    """What replicas share at once."""
+
+    url: Annotated[CoordinationUrl | None, BeforeValidator(_empty_is_none)] = Field(
+        default=None,
+        description="Redis or Valkey, such as `redis://host:6379/0`. Without it replicas share through the store.",
+    )
+
+
+def _scope(text: str) -> str:
+    kind, colon, route = text.partition(":")
+    if colon and kind == Scope.INFERENCE:
+        check_name(route)
+    elif colon or text not in set(Scope):
+        raise refused("{value} is no scope; use inference, inference:ROUTE, test, metrics or admin")
+    return text
+
+
+def _some_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    if not scopes:
+        raise refused("is empty; a key without a scope may do nothing")
+    return scopes
+
+
+class Key(Section):
+    """A client's key that is fixed in the file; more are made with `fallgate keys create`."""
+
+    name: NameText = Field(description="Names the key in records and in the audit log.")
+    secret: ClientSecret = Field(description="What the client sends: 16 printable ASCII characters or more.")
+    scopes: Annotated[tuple[Annotated[str, AfterValidator(_scope)], ...], AfterValidator(_some_scopes)] = Field(
+        description="`inference`, `inference:ROUTE`, `test`, `metrics`, `admin`."
+    )
+
+
+class Model(Section):
+    """One thing that can answer."""
+
+    provider: Provider = Field(description="`vllm`, or `openai` for anything else that speaks its API.")
+    base_url: BaseUrl = Field(description="Root of its API, such as `http://127.0.0.1:8100/v1`.")
+    api_key: Annotated[UpstreamSecret | None, BeforeValidator(_empty_is_none)] = Field(
+        default=None,
+        description="Sent as a bearer token; best as a reference such as `${LARGE_API_KEY}`. Absent: none.",
+    )
+    model: Text = Field(description="The name that the upstream knows it by.")
+    price: Price | None = Field(default=None, description="What it costs. Absent: unknown, and counted as such.")
+    lineage: Text | None = Field(default=None, description="The file that says where this version comes from.")
+
+
+V = TypeVar("V")
+
+
+def _at_least_one(entries: dict[str, V]) -> dict[str, V]:
+    if not entries:
+        raise refused("is empty; declare at least one")
+    return entries
+
+
+class Config(Section):
+    """The whole file."""
+
+    version: Literal[1] = Field(default=1, description="Version of this format.")
+    server: Server = Field(default=Server(), description="Where the gateway listens.")
+    state_dir: Text = Field(
+        default=".fallgate", description="Directory of the last snapshot, the spool and run-time metrics."
+    )
+    store: Store = Field(default=Store(), description="The database.")
+    coordination: Coordination = Field(default=Coordination(), description="What replicas share at once.")
+    keys: tuple[Key, ...] = Field(
+        default=(), description="Clients' keys. Without any, the first `fallgate serve` makes one for each scope."
+    )
+    models: Annotated[dict[NameText, Model], AfterValidator(_at_least_one)] = Field(
+        description="What can answer, by name."
+    )
+    routes: Annotated[dict[NameText, Route], AfterValidator(_at_least_one)] = Field(
+        description="What applications may name in `model`."
+    )
+
+    @model_validator(mode="after")
+    def _refers_to_what_is_there(self) -> Self:
+        problems = reference_problems(
+            {
+                "server": {"listen": self.server.listen, "admin_listen": self.server.admin_listen},
+                "keys": [{"name": key.name, "secret": key.secret.reveal(), "scopes": key.scopes} for key in self.keys],
+                "models": dict(self.models),
+                "routes": {name: _facts(route) for name, route in self.routes.items()},
+            }
+        )
+        if problems:
+            raise PydanticCustomError(REFERENCES, "\n".join(map(str, problems)))
+        return self
+
+
+def _facts(route: Route) -> dict[str, Any]:
+    return {"split": route.split, "fallback": {"to": route.fallback.to} if route.fallback else None}

@@ -1,0 +1,94 @@
+"""What one part of a configuration says about another: declared names, uniqueness, an arm that is its own fallback.
+
+The checks take the plain tree, whole or half wrong, so that a wrong reference is told together with everything else;
+what is not of the expected shape is somebody else's problem and passed over.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from gateway.settings.problems import KeyPath, Problem, dotted, shown
+
+REFERENCES = "references"
+"""The type of the error that carries these problems when a configuration is built in code."""
+
+Tree = dict[str, Any]
+"""Plain values of a file, of any shape."""
+
+Finding = tuple[KeyPath, str]
+
+
+def reference_problems(tree: object) -> list[Problem]:
+    """Everything that does not fit together, in the order of the file."""
+    root = _mapping(tree)
+    findings = (*_listeners(root), *_keys(root), *_scopes(root), *_routes(root))
+    return [Problem(path=dotted(path), sentence=sentence) for path, sentence in findings]
+
+
+def did_you_mean(word: str, known: Iterator[str] | list[str]) -> str:
+    """A hint at the nearest of the known words, or nothing."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _listeners(root: Tree) -> Iterator[Finding]:
+    server = _mapping(root.get("server"))
+    listen, admin = server.get("listen"), server.get("admin_listen")
+    if isinstance(listen, str) and listen == admin and not listen.endswith(":0"):
+        yield ("server", "admin_listen"), "is the same as server.listen; each plane needs an address of its own"
+
+
+def _keys(root: Tree) -> Iterator[Finding]:
+    for field in ("name", "secret"):
+        seen: dict[str, int] = {}
+        for position, key in enumerate(_list(root.get("keys"))):
+            value = _mapping(key).get(field)
+            if isinstance(value, str) and seen.setdefault(value, position) != position:
+                yield ("keys", position, field), f"is also the {field} of keys.{seen[value]}; each key needs its own"
+
+
+def _scopes(root: Tree) -> Iterator[Finding]:
+    routes = root.get("routes")
+    for position, key in enumerate(_list(root.get("keys"))):
+        for number, scope in enumerate(_list(_mapping(key).get("scopes"))):
+            route = scope.removeprefix("inference:") if isinstance(scope, str) else scope
+            if isinstance(routes, dict) and route != scope and route not in routes:
+                path: KeyPath = ("keys", position, "scopes", number)
+                hint = did_you_mean(route, list(routes))
+                yield (
+                    path,
+                    f"{shown(scope, path)} names a route that is not declared in routes{hint}",
+                )
+
+
+def _routes(root: Tree) -> Iterator[Finding]:
+    models = root.get("models")
+    for name, route in _mapping(root.get("routes")).items():
+        split = _mapping(_mapping(route).get("split"))
+        to = _mapping(_mapping(route).get("fallback")).get("to")
+        if isinstance(models, dict):
+            for arm in split:
+                if arm not in models:
+                    yield ("routes", name, "split", arm), _undeclared(arm, models)
+            if isinstance(to, str) and to not in models:
+                yield ("routes", name, "fallback", "to"), _undeclared(to, models)
+        if isinstance(to, str) and to in split:
+            path: KeyPath = ("routes", name, "fallback", "to")
+            yield (
+                path,
+                f"{shown(to, path)} is an arm of this route's split, so it would fall back to itself; to have both, "
+                "declare it in models a second time under another name",
+            )
+
+
+def _undeclared(name: str, models: Tree) -> str:
+    return f"{shown(name, ())} is not declared in models{did_you_mean(name, list(models))}"
+
+
+def _mapping(value: object) -> Tree:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []

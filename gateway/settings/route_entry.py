@@ -1,0 +1,168 @@
+"""A route of the file: its split, whom the split keeps together, its fallback and its time limits."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag
+
+from gateway.settings.fields import NameText, Percent, Seconds, Section, Share, Whole, refused
+from routing.answer.policy import CONDITIONAL_REASONS
+from routing.assignment.units import UnitPlace
+from routing.confidence.gate import ConfidenceMode
+from routing.confidence.tally import ScoreName
+from routing.words import Reason
+
+MODES_NOT_YET = frozenset({"budget", "risk", "selective_risk", "utility"})
+"""Words of the configuration that later versions give a meaning to."""
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_BODY_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_ALWAYS_PRESENT = (UnitPlace.REQUEST, UnitPlace.KEY)
+
+
+class NoConfidence(Section):
+    """Ask for no log-probabilities."""
+
+    mode: Literal[ConfidenceMode.NONE] = ConfidenceMode.NONE
+
+
+class ObserveConfidence(Section):
+    """Score, export and record every answer; never act."""
+
+    mode: Literal[ConfidenceMode.OBSERVE] = ConfidenceMode.OBSERVE
+
+
+class ThresholdConfidence(Section):
+    """Fall back where a raw score is below a fixed one, calibrated or not."""
+
+    mode: Literal[ConfidenceMode.THRESHOLD] = ConfidenceMode.THRESHOLD
+    score: ScoreName = Field(description="Which score is compared.")
+    min: Share = Field(description="The least score that is served, in [0, 1].")
+
+
+def _mode(value: object) -> str | None:
+    mode = value.get("mode", ConfidenceMode.OBSERVE) if isinstance(value, dict) else getattr(value, "mode", None)
+    return f"<{mode}>" if isinstance(mode, str) and mode in set(ConfidenceMode) else None
+
+
+Confidence = Annotated[
+    Annotated[NoConfidence, Tag("<none>")]
+    | Annotated[ObserveConfidence, Tag("<observe>")]
+    | Annotated[ThresholdConfidence, Tag("<threshold>")],
+    Discriminator(_mode, custom_error_type="confidence_mode", custom_error_message="unknown mode"),
+]
+
+
+class HoldPrefix(Section):
+    """The start of a stream that is held until it is judged."""
+
+    tokens: Annotated[Whole, Field(ge=1, le=100_000)] = Field(
+        default=16, description="Content tokens after which the prefix is judged."
+    )
+    ms: Annotated[Whole, Field(ge=1, le=600_000)] = Field(
+        default=300, description="Milliseconds from the first content token after which it is judged at the latest."
+    )
+
+
+def _hold_form(value: object) -> str | None:
+    if isinstance(value, dict | HoldPrefix):
+        return "<prefix>"
+    return "<word>" if isinstance(value, str) and value in ("none", "full") else None
+
+
+Hold = Annotated[
+    Annotated[Literal["none", "full"], Tag("<word>")] | Annotated[HoldPrefix, Tag("<prefix>")],
+    Discriminator(
+        _hold_form,
+        custom_error_type="sentence",
+        custom_error_message="must be none, full, or a mapping such as {tokens: 16, ms: 300}",
+    ),
+]
+
+
+def _conditional(reason: Reason) -> Reason:
+    if reason not in CONDITIONAL_REASONS:
+        raise refused("{value} always falls back; leave it out")
+    return reason
+
+
+def _in_order(reasons: frozenset[Reason]) -> list[str]:
+    return [reason.value for reason in CONDITIONAL_REASONS if reason in reasons]
+
+
+class Fallback(Section):
+    """The model that answers instead, and when."""
+
+    to: NameText = Field(description="The model of `models` that answers instead. It is no arm of the same split.")
+    when: Annotated[frozenset[Annotated[Reason, AfterValidator(_conditional)]], PlainSerializer(_in_order)] = Field(
+        default=frozenset(CONDITIONAL_REASONS),
+        description="The reasons to fall back for. `unavailable` (breaker open, or a 429) always falls back.",
+    )
+    confidence: Confidence = Field(default=ObserveConfidence(), description="How answers are judged.")
+    hold: Hold = Field(
+        default=HoldPrefix(),
+        description="How much of a stream is kept back until it is judged: `none`, `full`, or a prefix.",
+    )
+
+
+class Timeouts(Section):
+    """Time limits, in seconds."""
+
+    connect_s: Seconds = Field(default=2, description="To open a connection to an upstream.")
+    first_token_s: Seconds = Field(default=10, description="To the first content of a stream.")
+    idle_s: Seconds = Field(default=60, description="Between two pieces of a stream.")
+    attempt_s: Seconds = Field(
+        default=120,
+        description="One attempt at a whole answer, and never more than half of what is left of `total_s` while a "
+        "fallback remains.",
+    )
+    total_s: Seconds = Field(default=600, description="The request, whatever happens.")
+
+
+def _hundred(split: dict[str, Decimal]) -> dict[str, Decimal]:
+    if not split:
+        raise refused("is empty; name at least one model, as in {support-v1: 100}")
+    total = sum(split.values())
+    if total != 100:
+        raise refused("percentages sum to {total}, not 100", total=f"{total.normalize():f}" if total else "0")
+    return split
+
+
+def _unit(text: str) -> str:
+    place, colon, name = text.partition(":")
+    if not colon and place in _ALWAYS_PRESENT:
+        return text
+    if place == UnitPlace.HEADER and _HEADER.fullmatch(name):
+        return text.lower()
+    if place == UnitPlace.BODY and _BODY_FIELD.fullmatch(name):
+        return text
+    raise refused("{value} is no unit; use header:NAME, body:FIELD, key or request")
+
+
+def _ends_always_present(units: tuple[str, ...]) -> tuple[str, ...]:
+    if not units or units[-1] not in _ALWAYS_PRESENT:
+        raise refused("must end with request or key, which every request has")
+    for unit in units:
+        if units.count(unit) > 1:
+            raise refused("names {unit} twice", unit=unit)
+    early = next((unit for unit in units[:-1] if unit in _ALWAYS_PRESENT), None)
+    if early is not None:
+        raise refused("has {unit}, which every request has, before its end; what follows would never count", unit=early)
+    return units
+
+
+class Route(Section):
+    """A task that applications name in `model`."""
+
+    split: Annotated[dict[NameText, Percent], AfterValidator(_hundred)] = Field(
+        description="Percent of the units for each arm, which is a model of `models`; two decimals at most, 100 in "
+        "all. 0 keeps an arm ready."
+    )
+    unit: Annotated[tuple[Annotated[str, AfterValidator(_unit)], ...], AfterValidator(_ends_always_present)] = Field(
+        default=("header:x-user-id", "body:user", "body:safety_identifier", "request"),
+        description="Whom the split keeps together: the first of these that a request has. "
+        "`header:NAME`, `body:FIELD`, `key` (the client's key) or `request` (nobody: each request by itself).",
+    )
+    fallback: Fallback | None = Field(default=None, description="Which model answers instead. Absent: none.")
+    timeouts: Timeouts = Field(default=Timeouts(), description="Time limits.")
