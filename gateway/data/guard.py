@@ -1,0 +1,136 @@
+"""The wire guard: the outermost layer of the data plane, pure ASGI.
+
+It gives every request its id, refuses what no endpoint should have to think about, and turns whatever an endpoint
+raises into an error of the one shape. What arrives behind it has exactly one `Host`, at most 100 headers in 64 KiB,
+at most one `Authorization`, and no declared body over the limit.
+"""
+
+import logging
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from gateway.clock import Clock
+from gateway.data.protocol import EXTENSION, MAX_HEAD_BYTES, Departure
+from gateway.data.request_id import new_request_id
+from gateway.errors import INTERNAL_ERROR, ApiError, Headers
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+MAX_HEADERS: Final = 100
+HEAD_KEY: Final = "fallgate.head"
+_CLOSE: Final = (b"connection", b"close")
+_log = logging.getLogger("fallgate.data")
+
+
+class RequestHead:
+    """What the guard has learnt of a request."""
+
+    __slots__ = ("arrived_us", "departure", "headers", "request_id")
+
+    def __init__(self, request_id: str, arrived_us: int, departure: Departure) -> None:
+        self.request_id = request_id
+        self.arrived_us = arrived_us
+        self.departure = departure
+        self.headers: dict[bytes, bytes] = {}
+        """Names in lower case; of a repeated one the first."""
+
+
+class WireGuard:
+    """Wraps the data plane's application."""
+
+    def __init__(self, app: AsgiApp, clock: Clock, on_refused: Callable[[], None]) -> None:
+        """`on_refused` is called for every request that this layer answers itself."""
+        self._app = app
+        self._clock = clock
+        self._on_refused = on_refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        now_us = self._clock()
+        departure = scope.get("extensions", {}).get(EXTENSION) or Departure()
+        head = RequestHead(new_request_id(now_us), now_us, departure)
+        scope[HEAD_KEY] = head
+        answer = _Answer(send)
+        try:
+            check_headers(scope["headers"], head.headers)
+            await self._app(scope, receive, answer.send)
+        except ApiError as error:
+            self._on_refused()
+            await send_error(answer.send, error, head.request_id)
+        except CancelledError:
+            if not departure.is_gone:
+                raise
+        except Exception:  # the one place where anything may arrive: it is logged, and told as a 500
+            _log.exception("request %s failed", head.request_id)
+            if answer.has_started:
+                raise
+            await send_error(answer.send, INTERNAL_ERROR, head.request_id)
+
+
+class _Answer:
+    """Remembers whether an answer has begun."""
+
+    __slots__ = ("_send", "has_started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_started = False
+
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        self.has_started = True
+        return self._send(message)
+
+
+def check_headers(raw: list[tuple[bytes, bytes]], into: dict[bytes, bytes]) -> None:
+    """Copy headers into a mapping; raise `ApiError` for those that no honest client sends."""
+    if len(raw) > MAX_HEADERS:
+        raise ApiError(431, f"the request has more than {MAX_HEADERS} headers", headers=[_CLOSE])
+    size = 0
+    for name, value in raw:
+        size += len(name) + len(value)
+        into.setdefault(name, value)
+    names = [name for name, _ in raw]
+    hosts = names.count(b"host")
+    if size > MAX_HEAD_BYTES:
+        raise ApiError(
+            431, "the request's headers are larger than 64 KiB; send fewer or shorter ones", headers=[_CLOSE]
+        )
+    if hosts != 1:
+        raise ApiError(400, f"the request must have exactly one Host header, not {hosts}", headers=[_CLOSE])
+    if names.count(b"authorization") > 1:
+        raise ApiError(
+            401, "send one Authorization header", code="invalid_api_key", headers=[(b"www-authenticate", b"Bearer")]
+        )
+    if int(into.get(b"content-length", b"0")) > MAX_BODY_BYTES:
+        raise body_too_large()
+
+
+def body_too_large() -> ApiError:
+    """The 413, after which the connection is closed rather than read to its end."""
+    return ApiError(
+        413,
+        f"the request's body is larger than {MAX_BODY_BYTES // 1024**2} MiB; shorten the messages",
+        code="request_too_large",
+        headers=[_CLOSE],
+    )
+
+
+async def send_error(send: Send, error: ApiError, request_id: str, extra: Headers | None = None) -> None:
+    """Answer with an error."""
+    body = error.body()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *error.headers,
+        *(extra or ()),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

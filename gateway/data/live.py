@@ -1,0 +1,126 @@
+"""The snapshot in force, made ready for requests: keys to look up, routes to assign by, models to call."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.identity import KeyRing
+from gateway.settings.expand import ExpandError, expand
+from gateway.snapshot.document import FallbackEntry, ModelEntry, RouteEntry, Snapshot, TimeoutsEntry
+from routing.answer.policy import AnswerPolicy
+from routing.assignment.assign import Allocation
+from routing.assignment.units import UnitSource
+from routing.confidence.gate import Gate
+from routing.confidence.tally import ScoreName
+from routing.cost.prices import Price
+from routing.resilience.breaker import Breaker
+from routing.words import ModelName, RouteName
+from serving.upstream import Address, Upstream
+
+DEFAULT_SCORE: Final = ScoreName.MEAN_LOGPROB
+_log = logging.getLogger("fallgate.data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveModel:
+    """A model of one snapshot; the upstream outlives it as long as address and key stay the same."""
+
+    upstream: Upstream
+    is_enabled: bool
+    prices: tuple[Price, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRoute:
+    """A route of one snapshot."""
+
+    name: RouteName
+    allocation: Allocation
+    ranges_revision: int
+    policy: AnswerPolicy
+    units: tuple[UnitSource, ...]
+    timeouts: TimeoutsEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Everything a request may know. One request sees exactly one of these."""
+
+    revision: int
+    revision_header: bytes
+    keys: KeyRing
+    routes: Mapping[str, LiveRoute]
+    models: Mapping[ModelName, LiveModel]
+    unit_secret: bytes
+    created_s: int
+
+
+def build_live(snapshot: Snapshot, previous: Live | None, environ: Mapping[str, str]) -> Live:
+    """Make a snapshot ready; connections and breakers of models that stay where they are stay too.
+
+    Must be called on the event loop that the connections belong to.
+    """
+    document = snapshot.document
+    return Live(
+        revision=snapshot.revision,
+        revision_header=str(snapshot.revision).encode(),
+        keys=KeyRing(document.keys),
+        routes={name: _live_route(name, entry) for name, entry in document.routes.items()},
+        models={
+            name: _live_model(name, entry, previous.models.get(name) if previous else None, environ)
+            for name, entry in document.models.items()
+        },
+        unit_secret=bytes.fromhex(document.unit_secret),
+        created_s=snapshot.created_us // 1_000_000,
+    )
+
+
+def _live_route(name: RouteName, entry: RouteEntry) -> LiveRoute:
+    return LiveRoute(
+        name=name,
+        allocation=Allocation(entry.salt, entry.ranges),
+        ranges_revision=entry.ranges_revision,
+        policy=policy_of(entry.fallback),
+        units=tuple(UnitSource.parse(text) for text in entry.unit),
+        timeouts=entry.timeouts,
+    )
+
+
+def policy_of(entry: FallbackEntry | None) -> AnswerPolicy:
+    """What a route does with answers. A fallback that is switched off still observes."""
+    if entry is None:
+        return AnswerPolicy()
+    gate = Gate(
+        mode=entry.confidence.mode,
+        score_name=entry.confidence.score or DEFAULT_SCORE,
+        minimum=entry.confidence.minimum,
+    )
+    return AnswerPolicy(
+        fallback=entry.to if entry.is_enabled else None,
+        when=frozenset(entry.when),
+        gate=gate,
+        hold=entry.hold,
+    )
+
+
+def _live_model(
+    name: ModelName, entry: ModelEntry, previous: LiveModel | None, environ: Mapping[str, str]
+) -> LiveModel:
+    api_key = _resolved(name, entry.api_key, environ)
+    address = Address(provider=entry.provider, base_url=entry.base_url, model=entry.upstream_model, api_key=api_key)
+    upstream = previous.upstream if previous is not None and previous.upstream.address == address else None
+    if upstream is None:
+        upstream = Upstream(name, address, Breaker())
+    return LiveModel(upstream=upstream, is_enabled=entry.is_enabled, prices=entry.prices)
+
+
+def _resolved(name: ModelName, api_key: str | None, environ: Mapping[str, str]) -> str | None:
+    """The upstream's key. One that this machine's environment lacks is told once, and the upstream will refuse us."""
+    if api_key is None:
+        return None
+    try:
+        return str(expand(api_key, environ))
+    except ExpandError as error:
+        _log.error("models.%s.api_key: %s", name, error)
+        return None

@@ -1,0 +1,126 @@
+"""What an ASGI application cannot see: slow or endless heads, garbage, and the moment at which a client leaves.
+
+uvicorn has no deadline for heads and bodies, no limit for heads, answers garbage in plain text, and tells an
+application of a departure only if it happens to be listening. This is its protocol class with these four mended.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from gateway.errors import ApiError
+
+HEAD_TIMEOUT_S: Final = 10.0
+BODY_TIMEOUT_S: Final = 60.0
+WRITE_TIMEOUT_S: Final = 60.0
+MAX_HEAD_BYTES: Final = 64 * 1024
+
+_BAD_REQUEST = ApiError(400, "this is not a valid HTTP request")
+_HEAD_TOO_LARGE = ApiError(431, "the request's headers are larger than 64 KiB; send fewer or shorter ones")
+_TOO_SLOW = ApiError(408, "the request did not arrive in time; send it without pauses", code="request_timeout")
+EXTENSION: Final = "fallgate.departure"
+
+
+class Departure:
+    """Whether the client of one connection has left. The task that answers it is cancelled at that moment."""
+
+    __slots__ = ("is_gone",)
+
+    def __init__(self) -> None:
+        self.is_gone = False
+
+
+class WireProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._departure = Departure()
+        self._extensions: dict[str, Any] = {EXTENSION: self._departure}
+        self._answering: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._writing: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._has_head = True  # between requests; a fresh connection owes its first head from the start
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._has_head = False
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._refuse, _TOO_SLOW)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._deadline, self._writing):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+        task = self._answering
+        if task is not None and not task.done() and not self.cycle.response_complete:
+            self._departure.is_gone = True
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._has_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(_HEAD_TOO_LARGE)
+                return
+        self._watch_arrival()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+        self._has_head = False
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(_BAD_REQUEST)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing = self.loop.call_later(WRITE_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+
+    @property
+    def _current(self) -> RequestResponseCycle | None:
+        return self.cycle  # declared without None, and None until the first request
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        task = self._answering = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _watch_arrival(self) -> None:
+        """Arm a deadline while a request is incomplete. One that comes in a single piece never needs a timer."""
+        cycle = self._current
+        is_arriving = not self._has_head or (cycle is not None and cycle.more_body)
+        if self._deadline is not None and (not is_arriving or self._has_head):
+            self._deadline.cancel()
+            self._deadline = None
+        if is_arriving and self._deadline is None and not self.transport.is_closing():
+            timeout_s = BODY_TIMEOUT_S if self._has_head else HEAD_TIMEOUT_S
+            self._deadline = self.loop.call_later(timeout_s, self._refuse, _TOO_SLOW)
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer for the application, in its own shape, and close."""
+        if self.transport.is_closing():
+            return
+        cycle = self._current
+        if cycle is None or not cycle.response_started or cycle.response_complete:
+            body = error.body()
+            self.transport.write(
+                STATUS_LINE[error.status]
+                + b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
+                + b"%d\r\n\r\n%s" % (len(body), body)
+            )
+        self.transport.close()

@@ -1,0 +1,151 @@
+"""Read the chunks of a streamed completion one by one: what the client gets of each, and what they add up to."""
+
+from typing import Any
+
+import msgspec
+
+from routing.confidence.tally import Tally
+from routing.cost.prices import Usage
+from serving.errors import Faulted, Malformed
+from serving.usage import usage_of
+from serving.whole import chat_logprobs
+
+DONE = b"[DONE]"
+_NULL = msgspec.Raw(b"null")
+_ABORTED = ("abort", "error")
+
+
+class _Delta(msgspec.Struct):
+    content: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+
+
+_NO_DELTA = _Delta()
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta = _NO_DELTA
+    text: Any = None
+    finish_reason: str | None = None
+    logprobs: msgspec.Raw = _NULL
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
+
+
+_chunk = msgspec.json.Decoder(_Chunk)
+
+
+class ChunkReader:
+    """What a stream has brought so far."""
+
+    __slots__ = (
+        "_hides_logprobs",
+        "_is_refused",
+        "_judges",
+        "_shows_usage",
+        "finish_reason",
+        "has_content",
+        "is_done",
+        "tally",
+        "tokens",
+        "usage",
+    )
+
+    def __init__(self, *, judges: bool, hides_logprobs: bool, shows_usage: bool) -> None:
+        """`judges`: sum up log-probabilities. The other two: what the client asked for and must see, or must not."""
+        self._judges = judges
+        self._hides_logprobs = hides_logprobs
+        self._shows_usage = shows_usage
+        self._is_refused = False
+        self.tally = Tally()
+        self.tokens = 0
+        """Content tokens, by log-probabilities where there are some, else by chunks."""
+        self.has_content = False
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self.is_done = False
+
+    def read(self, payload: bytes) -> bytes | None:
+        """Take in one event.
+
+        Returns:
+            What the client gets of it, or `None` for nothing.
+
+        Raises:
+            Malformed: it is not a chunk.
+            Faulted: it is an error, or the end of an answer that was aborted.
+        """
+        if payload == DONE:
+            self.is_done = True
+            return payload
+        try:
+            chunk = _chunk.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Malformed("the model's server sent a garbled part of an answer", upstream_status=200) from error
+        if bytes(chunk.error) != b"null":
+            raise Faulted("the model's server reported an error within its answer", upstream_status=200)
+        self.usage = usage_of(chunk.usage) or self.usage
+        if not chunk.choices:
+            return payload if self._shows_usage or bytes(chunk.usage) == b"null" else None
+        for choice in chunk.choices:
+            payload = self._take(choice, payload)
+        return payload
+
+    @property
+    def flaw(self) -> str | None:
+        """What is wrong with the stream, once it has ended."""
+        if self.finish_reason == "content_filter":
+            return "content_filter"
+        if self.has_content:
+            return None
+        return "refused" if self._is_refused else "empty"
+
+    def _take(self, choice: _Choice, payload: bytes) -> bytes:
+        if choice.finish_reason is not None:
+            if choice.finish_reason in _ABORTED:
+                raise Faulted("the model's server aborted its answer", upstream_status=200)
+            self.finish_reason = choice.finish_reason
+        delta = choice.delta
+        raw = bytes(choice.logprobs)
+        if raw != b"null":
+            if self._judges:
+                self._sum_up(raw)
+            if self._hides_logprobs:
+                # Bare quotes cannot occur inside of a JSON string, so this is the value itself.
+                payload = payload.replace(raw, b"null", 1)
+        elif delta.content or choice.text:
+            self.tokens += 1
+        if not self.has_content:
+            self._look_for_content(choice)
+        return payload
+
+    def _sum_up(self, raw: bytes) -> None:
+        try:
+            logprobs = chat_logprobs.decode(raw)
+        except msgspec.DecodeError:
+            return
+        if logprobs is not None and logprobs.content:
+            self.tokens += len(logprobs.content)
+            for entry in logprobs.content:
+                if entry.logprob is not None:
+                    self.tally.add(entry.token, entry.logprob)
+
+    def _look_for_content(self, choice: _Choice) -> None:
+        delta = choice.delta
+        self.has_content = bool(
+            delta.content
+            or choice.text
+            or delta.tool_calls
+            or delta.function_call
+            or delta.reasoning_content
+            or delta.reasoning
+        )
+        self._is_refused = self._is_refused or bool(delta.refusal)

@@ -1,0 +1,97 @@
+"""What a client's request becomes for one upstream: the model's own name, and only what that provider knows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+VLLM_ONLY = frozenset(
+    {
+        "add_generation_prompt",
+        "add_special_tokens",
+        "allowed_token_ids",
+        "bad_words",
+        "best_of",
+        "cache_salt",
+        "chat_template_kwargs",
+        "continue_final_message",
+        "documents",
+        "echo",
+        "guided_choice",
+        "guided_decoding_backend",
+        "guided_grammar",
+        "guided_json",
+        "guided_regex",
+        "ignore_eos",
+        "include_reasoning",
+        "include_stop_str_in_output",
+        "kv_transfer_params",
+        "length_penalty",
+        "min_p",
+        "min_tokens",
+        "mm_processor_kwargs",
+        "priority",
+        "prompt_logprobs",
+        "repetition_penalty",
+        "return_token_ids",
+        "return_tokens_as_token_ids",
+        "skip_special_tokens",
+        "spaces_between_special_tokens",
+        "stop_token_ids",
+        "structured_outputs",
+        "top_k",
+        "truncate_prompt_tokens",
+        "use_beam_search",
+        "vllm_xargs",
+    }
+)
+"""Sampling and serving parameters of vLLM's OpenAI-compatible server that hosted APIs refuse."""
+
+OPENAI_ONLY = frozenset(
+    {
+        "metadata",
+        "moderation",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "verbosity",
+        "web_search_options",
+    }
+)
+"""Parameters of the hosted API that mean nothing to a self-hosted model."""
+
+DROPPED: Mapping[str, frozenset[str]] = {"openai": VLLM_ONLY, "vllm": OPENAI_ONLY}
+"""By provider. `echo` and `best_of` of a text completion are kept, see `to_upstream`."""
+
+_TEXT_COMPLETION = frozenset({"echo", "best_of"})
+
+
+def to_upstream(
+    body: Mapping[str, Any], *, provider: str, upstream_model: str, asks_logprobs: bool, is_chat: bool = True
+) -> bytes:
+    """The request as it is sent to one upstream.
+
+    Args:
+        body: the client's request, parsed.
+        provider: whose parameters are known.
+        upstream_model: the name the upstream knows.
+        asks_logprobs: ask for log-probabilities, whether or not the client did (chat only).
+        is_chat: chat, or text completion.
+    """
+    request = dict(body)
+    request["model"] = upstream_model
+    for name in request.keys() & DROPPED[provider]:
+        if is_chat or name not in _TEXT_COMPLETION:
+            del request[name]
+    if asks_logprobs:
+        request["logprobs"] = True
+    if request.get("stream"):
+        # Without usage nobody knows what a stream cost; it is taken out again for clients who did not ask.
+        request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
+    else:
+        request.pop("stream_options", None)
+    return orjson.dumps(request)

@@ -1,0 +1,93 @@
+"""One model as the data plane sees it: where it is, whether it may be asked, and a call to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from routing.resilience.breaker import Breaker
+from routing.words import ModelName
+from serving.errors import NotAdmitted, StaleConnection, UpstreamError
+from serving.wire.connection import Connection
+from serving.wire.pool import Origin, Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What makes it the same upstream in the next snapshot."""
+
+    provider: Literal["vllm", "openai"]
+    base_url: str
+    model: str
+    """The name the upstream knows."""
+    api_key: str | None = field(repr=False)
+
+
+class Upstream:
+    """A model behind an OpenAI-compatible server, its connections and its breaker."""
+
+    def __init__(self, name: ModelName, address: Address, breaker: Breaker) -> None:
+        """Raises `ValueError` for a base URL that is not http or https."""
+        self.name = name
+        self.address = address
+        self.breaker = breaker
+        origin = Origin.of(address.base_url)
+        self._pool = Pool(origin)
+        api_key = address.api_key
+        authorization = f"authorization: Bearer {api_key}\r\n" if api_key else ""
+        self._heads: Mapping[str, bytes] = {
+            path: (
+                f"POST {origin.path}{path} HTTP/1.1\r\nhost: {origin.host_header}\r\n{authorization}"
+                "content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
+                "accept-encoding: identity\r\nuser-agent: fallgate\r\nx-request-id: "
+            ).encode()
+            for path in ("/chat/completions", "/completions")
+        }
+
+    def admit(self, now_s: float) -> None:
+        """Raise `NotAdmitted` when the model is not to be asked now."""
+        if not self.breaker.admits(now_s):
+            raise NotAdmitted("the model has failed too often lately", retry_after_s=self.breaker.retry_after_s(now_s))
+
+    async def open(self, path: str, body: bytes, *, request_id: str, connect_s: float) -> Connection:
+        """Send a request, and wait for status and headers of its answer.
+
+        A kept-alive connection that the upstream closes before any byte of an answer cost nothing and proves nothing:
+        the request is then sent once more, over a fresh one. The connection is the caller's until it is released or
+        closed.
+
+        Raises:
+            UpstreamError: there is no answer; nothing is left open.
+        """
+        request = b"%s%s\r\ncontent-length: %d\r\n\r\n%s" % (self._heads[path], request_id.encode(), len(body), body)
+        connection = self._pool.reuse()
+        if connection is not None:
+            try:
+                return await _headed(connection, request)
+            except StaleConnection:
+                pass
+        return await _headed(await self._pool.connect(connect_s), request)
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back; it is used again if its answer ended well."""
+        connection.release(self._pool.put_back)
+
+    def note(self, error: UpstreamError | None, now_s: float) -> None:
+        """Tell the breaker how an attempt ended."""
+        if error is None or not error.is_upstreams_fault:
+            if not isinstance(error, NotAdmitted):
+                self.breaker.succeeded()
+            return
+        if error.retry_after_s is not None:
+            self.breaker.cools_down(now_s, error.retry_after_s)
+        else:
+            self.breaker.failed(now_s)
+
+
+async def _headed(connection: Connection, request: bytes) -> Connection:
+    connection.send(request)
+    try:
+        await connection.head()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
