@@ -1,0 +1,104 @@
+"""`fallgate serve`: read the configuration, take the ports, start everything, say where it is."""
+
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from gateway.launch import ControlPlan, WorkerPlan, configure_logging
+from gateway.supervisor import sockets
+from gateway.supervisor.banner import Banner
+from gateway.supervisor.child import Child, python_module
+from gateway.supervisor.facts import Facts
+from gateway.supervisor.signals import Signals
+from gateway.supervisor.supervise import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+class Plane(StrEnum):
+    """Which part of the gateway runs here."""
+
+    BOTH = "both"
+    DATA = "data"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the operator asked for."""
+
+    config: Path
+    plane: Plane = Plane.BOTH
+    drain_s: float = 30.0
+    log_level: str = "info"
+
+
+def serve(order: Order) -> int:
+    """Run until told to end; the exit code, which is 1 at once where the configuration or an address cannot be used."""
+    facts = _facts(order.config)
+    if facts is None:
+        return 1
+    configure_logging(order.log_level)
+    for warning in facts.warnings:
+        log.warning("%s: %s", order.config, warning)
+    try:
+        data, admin = _listen(facts, order.plane)
+    except sockets.CannotListen as error:
+        sys.stderr.write(f"{order.config}: {error}\n")
+        return 1
+    workers = [_worker(order, facts, number, data) for number in range(1, facts.workers + 1)] if data else []
+    control = _control(order, facts, admin, has_data_plane=data is not None) if admin else None
+    banner = Banner(facts=facts, data=data, admin=admin)
+    with Signals() as signals:
+        supervisor = Supervisor(workers=workers, control=control, drain_s=order.drain_s, is_ready=banner.shows_if_ready)
+        return supervisor.run(signals)
+
+
+def _facts(config: Path) -> Facts | None:
+    """Problems are printed by the process that reads the file."""
+    command = python_module("gateway.supervisor.inspect", str(config))
+    inspected = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+    return msgspec.json.decode(inspected.stdout, type=Facts) if inspected.returncode == 0 else None
+
+
+def _listen(facts: Facts, plane: Plane) -> tuple[socket.socket | None, socket.socket | None]:
+    data = sockets.listen_on("server.listen", facts.listen) if plane is not Plane.CONTROL else None
+    admin = sockets.listen_on("server.admin_listen", facts.admin_listen) if plane is not Plane.DATA else None
+    return data, admin
+
+
+def _worker(order: Order, facts: Facts, number: int, listener: socket.socket) -> Child:
+    def plan() -> WorkerPlan:
+        return WorkerPlan(
+            writer_id=f"w{number}-{secrets.token_hex(8)}",
+            store_url=facts.store_url,
+            coordination_url=facts.coordination_url,
+            state_dir=facts.state_dir,
+            data_fd=listener.fileno(),
+            drain_s=order.drain_s,
+            log_level=order.log_level,
+        )
+
+    return Child(f"worker {number}", python_module("gateway.worker"), plan, [listener.fileno()])
+
+
+def _control(order: Order, facts: Facts, listener: socket.socket, *, has_data_plane: bool) -> Child:
+    plan = ControlPlan(
+        holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        config=str(order.config),
+        store_url=facts.store_url,
+        coordination_url=facts.coordination_url,
+        state_dir=facts.state_dir,
+        admin_fd=listener.fileno(),
+        has_data_plane=has_data_plane,
+        log_level=order.log_level,
+    )
+    return Child("control plane", python_module("gateway.control"), lambda: plan, [listener.fileno()])
