@@ -19,7 +19,7 @@ from tests.bench import contenders, report
 from tests.bench.contenders import OURS, Contender
 from tests.bench.measure import Kind, Result, Site, machine, measure, upstream
 from tests.bench.million import growth_verdict, measure_growth
-from tests.bench.processes import BenchError, choose_cores
+from tests.bench.processes import BenchError, ahead, choose_cores
 from tests.bench.profiling import profile
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--strict", action="store_true", help="exit 1 when the bar is not met")
     add("--profile", action="store_true", help="sample our worker with py-spy instead of measuring")
     add("--exact-logprobs", action="store_true", help="the upstream's log-probabilities with bytes, as vLLM's")
+    add(
+        "--priority", type=int, default=0, help="run everything so many levels of niceness ahead of others (needs root)"
+    )
     add("--bench-dir", type=Path, default=ROOT / ".bench", help="where scripts/setup_bench.sh put things")
     add("--ours", default="", help="command to measure in Fallgate's place, given BENCH_DIR in its environment")
     add("--ours-port", type=int, default=9106)
@@ -127,7 +130,8 @@ def main() -> int:
     options = parse(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="fallgate-bench-") as scratch:
         try:
-            return run(options, Path(scratch))
+            with ahead(options.priority):
+                return run(options, Path(scratch))
         except BenchError as problem:
             print(f"bench: {problem}", file=sys.stderr)
             return 1
