@@ -96,12 +96,10 @@ def choose_text(script: ModelScript, ask: Ask) -> tuple[str, bool]:
     about = (script.name, prompt, str(ask.choice))
     if fraction(script.seed, "accuracy", *about) < script.accuracy:
         return right, True
-    others = len(script.distinct_answers) - 1
-    if not others:
-        return script.text, False
-    drawn = script.distinct_answers[int(fraction(script.seed, "wrong answer", *about) * others)]
-    # The draw leaves out the last; it stands in where the right one was drawn, so that all wrong ones are as likely.
-    return script.distinct_answers[-1] if drawn == right else drawn, False
+    rows = list(script.answers.values())
+    first = int(fraction(script.seed, "wrong answer", *about) * len(rows))
+    wrong = (answer for answer in rows[first:] + rows[:first] if answer != right)
+    return next(wrong, script.text), False
 
 
 def _tokens(script: ModelScript, ask: Ask, pieces: list[str], *, is_right: bool) -> tuple[Token, ...]:
@@ -132,7 +130,8 @@ def _around_one(script: ModelScript, about: tuple[str, ...], count: int) -> Iter
 def _token(script: ModelScript, ask: Ask, piece: str, logprob: float) -> Token:
     if ask.top is None or script.logprobs is LogprobMode.MISSING:
         return Token(piece, None)
-    names = [filler for filler in _FILLERS if filler != piece][: max(ask.top - 1, 0)]
+    count = max(ask.top - 1, 0)
+    names = [filler for filler in _FILLERS[: count + 1] if filler != piece][:count]
     if script.logprobs is LogprobMode.ZERO:
         return Token(piece, 0.0, tuple((name, 0.0) for name in names))
     return Token(piece, logprob, tuple(zip(names, _less_likely(logprob, len(names)), strict=True)))

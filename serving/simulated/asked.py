@@ -53,6 +53,7 @@ class Asked:
     top: int | None = None
     limit: int | None = None
     includes_usage: bool = False
+    has_running_usage: bool = False  # in each chunk, not only in the last
     tool: str | None = None
 
     @property
@@ -75,6 +76,9 @@ def parse_body(raw: bytes) -> dict[str, Any]:
 def parse_asked(endpoint: Endpoint, body: Mapping[str, Any], request_id: str) -> Asked:
     """Check a request's body and take from it what an answer depends on."""
     stream_options = body.get("stream_options")
+    if not isinstance(stream_options, dict | None):
+        raise Rejected("`stream_options` must be an object", param="stream_options")
+    wants_usage = bool(stream_options and stream_options.get("include_usage"))
     is_stream = _boolean(body, "stream")
     if stream_options is not None and not is_stream:
         raise Rejected("Stream options can only be defined when `stream=True`.", param="stream_options")
@@ -91,7 +95,8 @@ def parse_asked(endpoint: Endpoint, body: Mapping[str, Any], request_id: str) ->
         is_stream=is_stream,
         top=_top_logprobs(endpoint, body),
         limit=_limit(endpoint, body),
-        includes_usage=isinstance(stream_options, dict) and bool(stream_options.get("include_usage")),
+        includes_usage=wants_usage,
+        has_running_usage=wants_usage and bool(stream_options and stream_options.get("continuous_usage_stats")),
         tool=_offered_tool(body),
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from serving.simulated.reply import Reply, Reset, Send, Wait
+from serving.simulated.reply import Close, Reply, Reset, Send, Wait
 from serving.simulated.seen import Call, Ended
 
 _LINGER_OFF: Final = struct.pack("ii", 1, 0)  # closing then sends RST and drops what is still unsent
@@ -33,10 +33,10 @@ async def deliver(request: web.BaseRequest, reply: Reply, call: Call) -> web.Str
             case Send(data, _):
                 await response.prepare(request)  # does nothing the second time
                 await response.write(data)
-                call.events += 1
-            case Reset():
+                call.note_sent()
+            case Reset() | Close():
                 call.ended = Ended.RESET
-                await reset(request)
+                await _drop(request, step)
     await response.prepare(request)
     await response.write_eof()
     return response
@@ -51,12 +51,14 @@ def _head(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     return response
 
 
-async def reset(request: web.BaseRequest) -> None:
-    """Reset the connection, and wait to be cancelled by that."""
+async def _drop(request: web.BaseRequest, how: Reset | Close) -> None:
+    """End the connection, and wait to be cancelled by that."""
     transport = request.transport
-    if transport is not None:
+    if transport is not None and isinstance(how, Reset):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
         transport.abort()
+    elif transport is not None:
+        transport.close()
     await _sleep_until(math.inf)
 
 
@@ -64,5 +66,5 @@ async def _sleep_until(due: float) -> None:
     loop = asyncio.get_running_loop()
     if due == math.inf:
         await loop.create_future()
-    elif (delay := due - loop.time()) > 0:
-        await asyncio.sleep(delay)
+    else:
+        await asyncio.sleep(max(due - loop.time(), 0))  # also when late: others get a turn, and a cancel gets through

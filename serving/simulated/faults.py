@@ -11,7 +11,7 @@ class FaultName(StrEnum):
 
     NONE = "none"  # as a request header: no fault for this request, whatever the script says
     REFUSE = "refuse"  # resets the connection once the request is read, before any byte
-    CLOSE_REUSED = "close_reused"  # the same, from the second request of a connection on
+    CLOSE_REUSED = "close_reused"  # closes the connection before any byte, from its second request on
     HANG = "hang"  # no byte, not even headers; seconds: for ever
     HEADERS_ONLY_HANG = "headers_only_hang"  # headers, then silence; seconds: for ever
     ROLE_ONLY_HANG = "role_only_hang"  # the role chunk, then silence; seconds: for ever
@@ -26,6 +26,7 @@ class FaultName(StrEnum):
     ERROR_FIRST_EVENT = "error_first_event"  # a stream whose first event is an error
     ERROR_EVENT = "error_event"  # an error event inside the stream, then [DONE]; tokens before it: half
     CUT = "cut"  # a reset inside the answer; tokens before it: half
+    HANG_AFTER_DONE = "hang_after_done"  # [DONE], but the connection stays open; seconds: for ever
     EARLY_END = "early_end"  # a clean end without finish reason and [DONE]; tokens before it: half
     GARBAGE = "garbage"  # a chunk that is not JSON; tokens before it: half
     ABORT = "abort"  # finish_reason abort; tokens before it: half
@@ -41,6 +42,9 @@ class FaultName(StrEnum):
     AFTER_DONE = "after_done"  # more chunks after [DONE]
     BIG_LINE = "big_line"  # one line of a stream; bytes: 50 MiB
     BIG_BODY = "big_body"  # one whole answer; bytes: 1 GiB, never held in memory
+    BOMB = "bomb"  # a body compressed unasked; bytes once unpacked: 1 GiB
+    RAGGED = "ragged"  # a healthy answer in small writes that end anywhere; bytes a write: 7
+    ODD_FRAMING = "odd_framing"  # a healthy stream, framed as the standard allows but nobody does; lf, cr or crlf: crlf
 
 
 class ArgumentKind(StrEnum):
@@ -52,12 +56,21 @@ class ArgumentKind(StrEnum):
     TOKENS = "a number of tokens, 0 or more"
     BYTES = "a number of bytes, 1 or more"
     STATUS = "an HTTP status from 400 to 599"
+    LINE_END = "lf, cr or crlf"
     TEXT = "any text without line breaks"
 
 
 _KINDS: Final = {
-    **dict.fromkeys((FaultName.HANG, FaultName.HEADERS_ONLY_HANG, FaultName.ROLE_ONLY_HANG), ArgumentKind.SECONDS),
-    FaultName.TOO_MANY_REQUESTS: ArgumentKind.SECONDS,
+    **dict.fromkeys(
+        (
+            FaultName.HANG,
+            FaultName.HEADERS_ONLY_HANG,
+            FaultName.ROLE_ONLY_HANG,
+            FaultName.HANG_AFTER_DONE,
+            FaultName.TOO_MANY_REQUESTS,
+        ),
+        ArgumentKind.SECONDS,
+    ),
     FaultName.SLOW: ArgumentKind.MILLISECONDS,
     **dict.fromkeys(
         (
@@ -71,7 +84,8 @@ _KINDS: Final = {
         ),
         ArgumentKind.TOKENS,
     ),
-    **dict.fromkeys((FaultName.BIG_LINE, FaultName.BIG_BODY), ArgumentKind.BYTES),
+    **dict.fromkeys((FaultName.BIG_LINE, FaultName.BIG_BODY, FaultName.BOMB, FaultName.RAGGED), ArgumentKind.BYTES),
+    FaultName.ODD_FRAMING: ArgumentKind.LINE_END,
     FaultName.STATUS: ArgumentKind.STATUS,
     **dict.fromkeys((FaultName.BAD_RETRY_AFTER, FaultName.REDIRECT), ArgumentKind.TEXT),
 }
@@ -82,6 +96,7 @@ _FITS: Final = {
     ArgumentKind.TOKENS: re.compile(r"\d{1,9}"),
     ArgumentKind.BYTES: re.compile(r"[1-9]\d{0,11}"),
     ArgumentKind.STATUS: re.compile(r"[45]\d\d"),
+    ArgumentKind.LINE_END: re.compile(r"lf|cr|crlf"),
     ArgumentKind.TEXT: re.compile(r"[^\r\n]+"),
 }
 

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from serving.simulated.seen import Seen
 
 _MOST_BODY_BYTES: Final = 64 * 2**20
+_KEEP_ALIVE_S: Final = 75.0  # longer than any client's, so that only `close_reused` closes under a request
 _BACKLOG: Final = 1024
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -35,7 +38,13 @@ class Listener(web.Server):
     """An aiohttp server that follows its connections and cancels a handler whose client goes away."""
 
     def __init__(self, handler: Handler, seen: Seen) -> None:
-        super().__init__(handler, handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
+        super().__init__(
+            handler,
+            request_factory=self._roomy_request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE_S,
+        )
         self._seen = seen
         self._followed: dict[RequestHandler, Connection] = {}
         self._server: asyncio.Server | None = None
@@ -58,6 +67,18 @@ class Listener(web.Server):
     def connection(self, request: web.BaseRequest) -> Connection:
         """Return the connection that a request came on."""
         return self._followed[request.protocol]
+
+    def _roomy_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        """Build the request as aiohttp does, but with room for a long prompt."""
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_MOST_BODY_BYTES)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Number the connection. Called by aiohttp."""

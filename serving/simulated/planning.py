@@ -1,6 +1,6 @@
 """From a request and a script to the reply of a healthy model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from serving.simulated.answer import Answer, Ask, compose
 from serving.simulated.asked import Asked, Endpoint, Rejected
 from serving.simulated.draws import fraction
 from serving.simulated.pieces import split
-from serving.simulated.reply import DONE, EVENTS, Kind, Reply, Send, Step, Wait, event, whole
+from serving.simulated.reply import DONE, EVENTS, Kind, Reply, Step, Wait, event, whole
 from serving.simulated.script import ModelScript
 
 # The first second of 2026. A fixed time keeps the answers to a request the same, byte for byte.
@@ -47,7 +47,7 @@ class Plan:
 
     asked: Asked
     answers: tuple[Answer, ...]
-    usage: Usage | None
+    usages: tuple[Usage, ...]  # a whole answer reports the last; a stream all, in a chunk each
     latency_s: float
     gap_s: float  # between tokens
     has_choices: bool = True
@@ -76,7 +76,7 @@ def plan_answer(script: ModelScript, asked: Asked) -> Plan:
     return Plan(
         asked=asked,
         answers=answers,
-        usage=count_usage(script, prompt_tokens, answers),
+        usages=(count_usage(script, prompt_tokens, answers),),
         latency_s=script.latency_ms / 1000 * pace,
         gap_s=pace / script.tokens_per_second if script.tokens_per_second else 0.0,
     )
@@ -95,8 +95,8 @@ def count_usage(script: ModelScript, prompt_tokens: int, answers: Sequence[Answe
 def with_answers(plan: Plan, answers: tuple[Answer, ...]) -> Plan:
     """Return the plan with other answers, and a usage that fits them."""
     change = sum(answer.length for answer in answers) - sum(answer.length for answer in plan.answers)
-    usage = plan.usage and replace(plan.usage, completion=max(plan.usage.completion + change, 0))
-    return replace(plan, answers=answers, usage=usage)
+    usages = (replace(usage, completion=max(usage.completion + change, 0)) for usage in plan.usages)
+    return replace(plan, answers=answers, usages=tuple(usages))
 
 
 def write_reply(plan: Plan) -> Reply:
@@ -110,8 +110,8 @@ def _write_whole(plan: Plan) -> Reply:
     body = _envelope(asked, shape.WHOLE_OBJECT)
     if plan.has_choices:
         body["choices"] = [shape.whole_choice(index, answer, asked.top) for index, answer in enumerate(plan.answers)]
-    if plan.usage is not None:
-        body["usage"] = {"prompt_tokens_details": None, **plan.usage.as_json()}
+    if plan.usages:
+        body["usage"] = {"prompt_tokens_details": None, **plan.usages[-1].as_json()}
     body |= shape.WHOLE_EXTRAS
     gaps = max((answer.length for answer in plan.answers), default=1) - 1
     return whole(orjson.dumps(body), after_s=plan.latency_s + max(gaps, 0) * plan.gap_s)
@@ -121,31 +121,38 @@ def _write_stream(plan: Plan) -> Reply:
     asked = plan.asked
     shape = chat_shape if asked.endpoint is Endpoint.CHAT else completion_shape
     envelope = _envelope(asked, shape.CHUNK_OBJECT)
-
-    def chunk(choice: dict[str, Any], kind: Kind) -> Send:
-        choices = {"choices": [choice]} if plan.has_choices else {}
-        return event(orjson.dumps({**envelope, **choices}), kind)
-
     steps: list[Step] = [Wait(plan.latency_s)] if plan.latency_s else []
-    if asked.endpoint is Endpoint.CHAT:
-        steps += [chunk(chat_shape.opening_choice(index), Kind.ROLE) for index in range(len(plan.answers))]
     gap = [Wait(plan.gap_s)] if plan.gap_s else []
-    for index, answer in enumerate(plan.answers):
-        contents = shape.content_choices(index, answer, asked.top)
-        finish = shape.finish_choice(index, answer, asked.top)
-        # A model that runs into its limit has no end-of-sequence token to send: its last token carries the finish.
-        ends_early = answer.finish_reason == "length" and contents
-        if ends_early:
-            contents[-1] |= {"finish_reason": answer.finish_reason, "stop_reason": None}
-        for nth, choice in enumerate(contents):
-            steps += gap if nth or index else []
-            steps.append(chunk(choice, Kind.CONTENT))
-        if not ends_early:
-            steps.append(chunk(finish, Kind.FINISH))
-    if plan.usage is not None and asked.includes_usage:
-        usage = {**envelope, "choices": [], "usage": plan.usage.as_json()}
-        steps.append(event(orjson.dumps(usage), Kind.USAGE))
+    sent = 0
+    for choice, kind in _choices(plan):
+        if kind is Kind.CONTENT:
+            steps += gap if sent else []
+            sent += 1
+        chunk = {**envelope, "choices": [choice]} if plan.has_choices else dict(envelope)
+        if asked.has_running_usage and plan.usages:
+            chunk["usage"] = replace(plan.usages[-1], completion=sent).as_json()
+        steps.append(event(orjson.dumps(chunk), kind))
+    for usage in plan.usages if asked.includes_usage else ():
+        steps.append(event(orjson.dumps({**envelope, "choices": [], "usage": usage.as_json()}), Kind.USAGE))
     return Reply(headers=EVENTS, steps=(*steps, DONE), has_early_head=True)
+
+
+def _choices(plan: Plan) -> Iterator[tuple[dict[str, Any], Kind]]:
+    """Yield what the chunks of a stream carry, in their order."""
+    top = plan.asked.top
+    is_chat = plan.asked.endpoint is Endpoint.CHAT
+    shape = chat_shape if is_chat else completion_shape
+    if is_chat:
+        yield from ((chat_shape.opening_choice(index), Kind.ROLE) for index in range(len(plan.answers)))
+    for index, answer in enumerate(plan.answers):
+        contents = shape.content_choices(index, answer, top)
+        # A model that runs into its limit has no end-of-sequence token to send: its last token carries the finish.
+        is_at_limit = answer.finish_reason == "length" and bool(contents)
+        if is_at_limit:
+            contents[-1] |= {"finish_reason": answer.finish_reason, "stop_reason": None}
+        yield from ((choice, Kind.CONTENT) for choice in contents)
+        if not is_at_limit:
+            yield shape.finish_choice(index, answer, top), Kind.FINISH
 
 
 def _envelope(asked: Asked, kind: str) -> dict[str, Any]:

@@ -43,7 +43,12 @@ class Reset:
     """Reset the connection (RST), as a server does that dies."""
 
 
-Step = Send | Wait | Reset
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection in order (FIN), wherever the answer stands."""
+
+
+Step = Send | Wait | Reset | Close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

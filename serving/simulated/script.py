@@ -1,5 +1,6 @@
 """The script of one model: how fast it answers, what it says, how sure it sounds and what goes wrong."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -78,18 +79,19 @@ class ModelScript:
     max_model_len: int = 4096
     faults: tuple[Fault, ...] = ()
     draw_by: DrawBy = DrawBy.PROMPT
-    distinct_answers: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "distinct_answers", tuple(sorted(set(self.answers.values()))))
         for wrong, sentence in (
             (not self.name.strip(), "a model needs a name"),
             (not 0 <= self.accuracy <= 1, f"accuracy must be from 0 to 1, not {self.accuracy}"),
-            (self.latency_ms < 0, f"latency_ms must be 0 or more, not {self.latency_ms}"),
-            (self.tokens_per_second is not None and self.tokens_per_second <= 0, "tokens_per_second must be above 0"),
+            (not 0 <= self.latency_ms < math.inf, f"latency_ms must be 0 or more, not {self.latency_ms}"),
+            (
+                self.tokens_per_second is not None and not self.tokens_per_second > 0,
+                "tokens_per_second must be above 0",
+            ),
             (not 0 <= self.jitter < 1, f"jitter must be from 0 to below 1, not {self.jitter}"),
-            (self.right_logprob > 0 or self.wrong_logprob > 0, "a log-probability is 0 or less"),
-            ((self.structure_logprob or 0) > 0, "a log-probability is 0 or less"),
+            (self.right_logprob > 0 or self.wrong_logprob > 0, "right_logprob and wrong_logprob must be 0 or less"),
+            ((self.structure_logprob or 0) > 0, "structure_logprob must be 0 or less"),
             (not 0 <= self.token_spread <= 1, f"token_spread must be from 0 to 1, not {self.token_spread}"),
             (self.answer_spread < 0, f"answer_spread must be 0 or more, not {self.answer_spread}"),
             (self.max_model_len < 1, f"max_model_len must be 1 or more, not {self.max_model_len}"),

@@ -14,7 +14,7 @@ class Ended(StrEnum):
 
     ANSWERED = "answered"  # everything that was to be sent is sent
     CLIENT_GONE = "client_gone"  # the client closed the connection before that
-    RESET = "reset"  # a fault reset the connection
+    RESET = "reset"  # a fault ended the connection
     REJECTED = "rejected"  # the request was not a valid one
     STOPPED = "stopped"  # the server was stopped
 
@@ -35,15 +35,25 @@ class SeenRequest:
 
 
 class Call:
-    """One request while it is answered. `ended` is None until then; `events` counts what was sent of the answer."""
+    """One request while it is answered.
 
-    __slots__ = ("ended", "events", "fault", "request")
+    fault: the name of the fault it met. events: how many pieces of the answer were sent, such as events of a stream.
+    ended: None until it has.
+    """
 
-    def __init__(self, request: SeenRequest) -> None:
+    __slots__ = ("_changed", "ended", "events", "fault", "request")
+
+    def __init__(self, request: SeenRequest, changed: Callable[[], None]) -> None:
         self.request = request
         self.fault: str | None = None
         self.events = 0
         self.ended: Ended | None = None
+        self._changed = changed
+
+    def note_sent(self) -> None:
+        """Count a piece of the answer that is sent."""
+        self.events += 1
+        self._changed()
 
 
 class Seen:
@@ -131,7 +141,7 @@ class Seen:
     @contextmanager
     def call(self, request: SeenRequest) -> Iterator[Call]:
         """Follow one call from its request to its end, which is an answer unless `ended` was set before."""
-        call = Call(request)
+        call = Call(request, self.changed)
         self.calls.append(call)
         self.models[request.model] += 1
         self.in_flight += 1

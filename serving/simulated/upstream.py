@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from serving.simulated.asked import Asked, Endpoint, Rejected, parse_asked, parse_body
+from serving.simulated.asked import Endpoint, Rejected, parse_asked, parse_body
 from serving.simulated.breaking import choose_fault, respond
 from serving.simulated.configuration import describe, patched
 from serving.simulated.delivery import SIGNATURE, deliver
@@ -111,9 +111,9 @@ class SimulatedUpstream:
             script = self._script(request.model)
             request_id = request.headers.get("x-request-id") or f"{self.seen.models.total():032x}"
             asked = parse_asked(endpoint, request.body, request_id)
-            fault = _fault(script, asked, request.headers)
+            fault = choose_fault(script, asked, _wanted_fault(request.headers), is_reused=is_reused)
             call.fault = None if fault is None else fault.name
-            return respond(script, asked, fault, is_reused=is_reused)
+            return respond(script, asked, fault)
         except Rejected as error:
             call.ended = Ended.REJECTED
             return whole(error.body(), status=error.status)
@@ -156,12 +156,10 @@ class SimulatedUpstream:
                 return _json({"detail": "Not Found"}, status=404)
 
 
-def _fault(script: ModelScript, asked: Asked, headers: Mapping[str, str]) -> Fault | None:
+def _wanted_fault(headers: Mapping[str, str]) -> Fault | None:
     wanted = headers.get(FAULT_HEADER)
-    if wanted is None:
-        return choose_fault(script, asked)
     try:
-        return Fault.parse(wanted)
+        return None if wanted is None else Fault.parse(wanted)
     except ValueError as error:
         raise Rejected(f"{FAULT_HEADER}: {error}") from None
 
