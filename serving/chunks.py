@@ -15,7 +15,7 @@ _NULL = msgspec.Raw(b"null")
 _ABORTED = ("abort", "error")
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, frozen=True):
     content: Any = None
     refusal: Any = None
     tool_calls: Any = None

@@ -36,6 +36,7 @@ class LiveRoute:
     """A route of one snapshot."""
 
     name: RouteName
+    arms: tuple[ModelName, ...]
     allocation: Allocation
     ranges_revision: int
     policy: AnswerPolicy
@@ -79,6 +80,7 @@ def build_live(snapshot: Snapshot, previous: Live | None, environ: Mapping[str, 
 def _live_route(name: RouteName, entry: RouteEntry) -> LiveRoute:
     return LiveRoute(
         name=name,
+        arms=tuple(entry.split),
         allocation=Allocation(entry.salt, entry.ranges),
         ranges_revision=entry.ranges_revision,
         policy=policy_of(entry.fallback),

@@ -6,6 +6,7 @@ General clients spend several times as much CPU on a call as this does; `docs/pe
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 
@@ -69,6 +70,11 @@ class Connection(asyncio.Protocol):
         while not self._has_head:
             await self._wait()
 
+    @property
+    def has_bytes(self) -> bool:
+        """Whether `read` returns at once."""
+        return bool(self._chunks) or self.is_complete
+
     async def read(self) -> bytes:
         """The next bytes of the body, or `b""` at its end."""
         while not self._chunks:
@@ -125,8 +131,7 @@ class Connection(asyncio.Protocol):
     # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     def data_received(self, data: bytes) -> None:
         if not self._is_busy:

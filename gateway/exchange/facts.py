@@ -1,0 +1,150 @@
+"""What is known of a request that is being answered, and of each attempt at it. Filled in as it happens."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from gateway.data.guard import RequestHead
+from gateway.data.inquiry import Inquiry
+from gateway.data.live import Live, LiveModel, LiveRoute
+from gateway.snapshot.document import KeyEntry
+from routing.answer.outcomes import AttemptEnd, Call, Failed, Rejected
+from routing.assignment.assign import Assignment
+from routing.confidence.gate import Gate, Judgement
+from routing.confidence.tally import Features
+from routing.cost.prices import Usage
+from routing.words import ModelName, Outcome, Reason, Result
+from serving.dialect import to_upstream
+from serving.errors import NotAdmitted, RequestRejected, UpstreamError
+from serving.wire.connection import Connection
+
+_RESULTS = {
+    Reason.ERROR: Result.ERROR,
+    Reason.TIMEOUT: Result.TIMEOUT,
+    Reason.INVALID: Result.INVALID,
+    Reason.UNAVAILABLE: Result.UNAVAILABLE,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One call to one model. Times are of the loop's monotonic clock, in seconds."""
+
+    number: int
+    model: ModelName
+    live: LiveModel
+    started_s: float
+    ended_s: float | None = None
+    first_token_s: float | None = None
+    result: Result = Result.CANCELLED
+    """Until something else is known: whoever breaks off an attempt need not say so."""
+    error: UpstreamError | None = None
+    judgement: Judgement | None = None
+    """Of the whole answer, or of as much as there was."""
+    prefix: Features | None = None
+    """What a stream was judged by in its hold."""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    output_tokens_seen: int = 0
+
+    def fail(self, error: UpstreamError) -> AttemptEnd:
+        """Note a failure, tell the breaker, and say what the flow is to make of it."""
+        self._close(error)
+        self.error = error
+        if isinstance(error, RequestRejected):
+            self.result = Result.REJECTED
+            return Rejected()
+        self.result = _RESULTS[error.reason]
+        return Failed(reason=error.reason)
+
+    def succeed(self, result: Result = Result.COMPLETED) -> None:
+        """Note an answer, whatever it is worth."""
+        self._close(None)
+        self.result = result
+
+    def break_off(self) -> None:
+        """Note that the attempt ends before its answer does, for no fault of the model."""
+        self.ended_s = asyncio.get_running_loop().time()
+        self.live.upstream.breaker.abandoned()
+
+    def _close(self, error: UpstreamError | None) -> None:
+        now_s = self.ended_s = asyncio.get_running_loop().time()
+        self.live.upstream.note(error, now_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One request."""
+
+    head: RequestHead
+    live: Live
+    route: LiveRoute
+    key: KeyEntry
+    inquiry: Inquiry
+    unit: str
+    """The value itself; only its hash is ever stored."""
+    assignment: Assignment
+    path: str
+    """Of the upstream's endpoint, `/chat/completions` or `/completions`."""
+    started_s: float
+    is_forced: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    outcome: Outcome = Outcome.CLIENT_CLOSED
+    """Until something else is known, as for an attempt."""
+    reason: Reason | None = None
+    served: Attempt | None = None
+    status: int = 499
+    """What the client got; 499 (client closed request) is never sent, only recorded."""
+    committed_s: float | None = None
+
+    def force(self, arm: ModelName | None) -> None:
+        """Put the request on the arm that a tester asked for, if one did. It is left out of results."""
+        if arm is not None:
+            self.assignment = replace(self.assignment, arm=arm, propensity=1.0)
+            self.is_forced = True
+
+    def gate_of(self, attempt: Attempt) -> Gate | None:
+        """What judges an attempt: the arm's answer is judged, of a chat with one choice, and the fallback's never."""
+        policy, inquiry = self.route.policy, self.inquiry
+        is_judged = attempt.number == 1 and policy.gate.asks and inquiry.is_chat and inquiry.choices == 1
+        return policy.gate if is_judged else None
+
+    def begin(self, call: Call) -> Attempt:
+        """Start an attempt. A model that may not be asked is an attempt too: one that fails in `admit`."""
+        attempt = Attempt(
+            number=call.number,
+            model=call.model,
+            live=self.live.models[call.model],
+            started_s=asyncio.get_running_loop().time(),
+        )
+        self.attempts.append(attempt)
+        return attempt
+
+    @property
+    def arm_judgement(self) -> Judgement | None:
+        """What the assigned arm's answer was found to be worth, whoever answered in the end."""
+        return self.attempts[0].judgement if self.attempts else None
+
+
+def admit(attempt: Attempt) -> None:
+    """Raise `NotAdmitted` when the model must not be asked now."""
+    if not attempt.live.is_enabled:
+        raise NotAdmitted("the model is switched off")
+    attempt.live.upstream.admit(attempt.started_s)
+
+
+async def call_upstream(exchange: Exchange, attempt: Attempt, *, judges: bool) -> Connection:
+    """Send the request to the attempt's model, in its dialect. Raises `UpstreamError`."""
+    inquiry, upstream = exchange.inquiry, attempt.live.upstream
+    request = to_upstream(
+        inquiry.body,
+        provider=upstream.address.provider,
+        upstream_model=upstream.address.model,
+        asks_logprobs=judges,
+        is_chat=inquiry.is_chat,
+    )
+    return await upstream.open(
+        exchange.path,
+        request,
+        request_id=exchange.head.request_id,
+        connect_s=exchange.route.timeouts.connect_s,
+    )

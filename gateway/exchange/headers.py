@@ -1,0 +1,36 @@
+"""The response headers with which every answer explains itself."""
+
+from gateway.errors import Headers
+from gateway.exchange.facts import Exchange
+from routing.words import Outcome
+
+
+def explain(exchange: Exchange) -> Headers:
+    """What is known of the request: its route, arm and attempts, and why this model answered.
+
+    Scores are those of the assigned arm's answer, whoever answered in the end.
+    """
+    headers = [
+        (b"x-request-id", exchange.head.request_id.encode()),
+        (b"x-gateway-route", exchange.route.name.encode()),
+        (b"x-gateway-arm", exchange.assignment.arm.encode()),
+        (b"x-gateway-bucket", b"%d" % exchange.assignment.bucket),
+        (b"x-gateway-revision", exchange.live.revision_header),
+        (b"x-gateway-attempts", b"%d" % len(exchange.attempts)),
+    ]
+    if exchange.served is not None:
+        headers.append((b"x-gateway-model", exchange.served.model.encode()))
+    if exchange.reason is not None:
+        if exchange.outcome is Outcome.FALLBACK:
+            headers.append((b"x-gateway-fallback", exchange.reason.encode()))
+        elif exchange.outcome is Outcome.DEGRADED:
+            headers.append((b"x-gateway-degraded", exchange.reason.encode()))
+    judgement = exchange.arm_judgement
+    if judgement is not None and judgement.score is not None:
+        number = b"%.4f" % judgement.score
+        headers.append((b"x-gateway-score", judgement.score_name.encode() + b"=" + number))
+        headers.append((b"x-gateway-confidence", number))
+        headers.append((b"x-gateway-calibration", b"none"))
+        if judgement.threshold is not None:
+            headers.append((b"x-gateway-threshold", b"%.4f" % judgement.threshold))
+    return headers

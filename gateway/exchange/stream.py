@@ -1,0 +1,141 @@
+"""One upstream's stream: read, judged while it is held, and passed on."""
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.exchange.facts import Attempt
+from routing.answer.hold import HoldState, decide, is_full
+from routing.answer.policy import HoldWindow
+from routing.confidence.gate import Gate, Judgement
+from serving.chunks import DONE, ChunkReader
+from serving.errors import Broken, TimedOut
+from serving.sse import EventSplitter
+from serving.usage import estimated_usage
+from serving.wire.connection import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a stream may be silent. Times of the loop's clock, in seconds."""
+
+    first_token_at_s: float
+    idle_s: float
+    total_at_s: float
+
+    def until_s(self, now_s: float, *, has_content: bool) -> float:
+        """When to give up on what is awaited now."""
+        return min(self.total_at_s, now_s + self.idle_s if has_content else self.first_token_at_s)
+
+
+class AnswerStream:
+    """A stream of chunks from the moment its head has come. What it yields is ready to be sent."""
+
+    def __init__(self, connection: Connection, reader: ChunkReader, attempt: Attempt, patience: Patience) -> None:
+        self.held: list[bytes] = []
+        """Events that were read and not sent."""
+        self.has_ended = False
+        self._connection = connection
+        self._reader = reader
+        self._splitter = EventSplitter()
+        self._attempt = attempt
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+
+    async def hold(self, window: HoldWindow, gate: Gate | None) -> tuple[HoldState, Judgement | None]:
+        """Read until the start of the stream may be judged.
+
+        Returns:
+            Released or abandoned, or still holding for a stream that has ended, which is a whole answer; and what
+            it was judged by.
+
+        Raises:
+            UpstreamError: it failed before.
+        """
+        overdue_at_s: float | None = None
+        while not self.has_ended:
+            is_overdue = False
+            if self._reader.has_content:
+                now_s = self._loop.time()
+                if overdue_at_s is None:
+                    self._attempt.first_token_s = now_s
+                    overdue_at_s = now_s + (window.ms / 1000 if window.ms is not None else 1e9)
+                is_overdue = now_s >= overdue_at_s
+                tokens = self._reader.tokens
+                if is_full(window, tokens=tokens, is_overdue=is_overdue):
+                    judgement = gate.judge(self._reader.tally.features) if gate is not None else None
+                    return decide(judgement, window, tokens=tokens, is_overdue=is_overdue), judgement
+            await self._read(overdue_at_s)
+        return HoldState.HOLDING, gate.judge(self._reader.tally.features) if gate is not None else None
+
+    async def next(self) -> bytes:
+        """The next bytes for the client; `b""` once the stream has ended well.
+
+        Raises:
+            UpstreamError: it broke off.
+        """
+        while not self.held and not self.has_ended:
+            await self._read(None)
+        return self.take()
+
+    def take(self) -> bytes:
+        """Everything that was read and not sent, as server-sent events."""
+        held = self.held
+        if not held:
+            return b""
+        self.held = []
+        return b"data: " + b"\n\ndata: ".join(held) + b"\n\n"
+
+    def settle(self, gate: Gate | None, prompt_bytes: int) -> None:
+        """Note what the stream came to, or had come to when it was broken off."""
+        reader, attempt = self._reader, self._attempt
+        attempt.usage = reader.usage or estimated_usage(prompt_bytes, reader.tokens)
+        attempt.output_tokens_seen = reader.tokens
+        attempt.finish_reason = reader.finish_reason
+        if gate is not None:
+            attempt.judgement = gate.judge(reader.tally.features)
+
+    @property
+    def flaw(self) -> str | None:
+        """What is wrong with a stream that has ended."""
+        return self._reader.flaw
+
+    def close(self) -> None:
+        """Make the upstream stop."""
+        self._connection.close()
+
+    def release(self) -> None:
+        """Be done with it: the connection is used again if the answer ended well."""
+        self._attempt.live.upstream.release(self._connection)
+
+    async def _read(self, overdue_at_s: float | None) -> None:
+        """Read some bytes, or find that it is time to judge what there is."""
+        if self._connection.has_bytes:
+            data: bytes | None = await self._connection.read()
+        else:
+            give_up_at_s = self._patience.until_s(self._loop.time(), has_content=self._reader.has_content)
+            data = await self._connection.read_until(min(give_up_at_s, overdue_at_s or give_up_at_s))
+            if data is None:
+                if self._loop.time() >= give_up_at_s:
+                    raise TimedOut("the model stopped answering")
+                return
+        if data:
+            self._take_in(data)
+        else:
+            self._take_end()
+
+    def _take_in(self, data: bytes) -> None:
+        for event in self._splitter.feed(data):
+            payload = self._reader.read(event)
+            if payload is not None:
+                self.held.append(payload.replace(b"\n", b" ") if b"\n" in payload else payload)
+            if self._reader.is_done:
+                self._take_end()
+                return
+
+    def _take_end(self) -> None:
+        """The last event has come, or the connection has ended, which is an end only after a finish reason."""
+        if self._reader.finish_reason is None:
+            raise Broken("the model's server ended the answer before it was finished")
+        if not self._reader.is_done:
+            self.held.append(DONE)
+        self.has_ended = True

@@ -1,0 +1,102 @@
+"""Attempts at a streamed answer: held until it may be judged, before a byte reaches the client."""
+
+import asyncio
+
+from gateway.clock import Clock
+from gateway.exchange.facts import Attempt, Exchange, admit, call_upstream
+from gateway.exchange.stream import AnswerStream, Patience
+from routing.answer.hold import HoldState, window_of
+from routing.answer.outcomes import AttemptEnd, Call, Completed, Doubted
+from routing.words import Result
+from serving.chunks import ChunkReader
+from serving.errors import Malformed, TimedOut, UpstreamError
+from serving.statuses import error_of
+from serving.whole import read_whole
+from serving.wire.connection import Connection
+
+
+class StreamAttempts:
+    """Asks one model after the other for a stream, and keeps the open ones by the attempt's number."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self.streams: dict[int, AnswerStream] = {}
+        self._exchange = exchange
+        self._clock = clock
+
+    async def __call__(self, call: Call) -> AttemptEnd:
+        """Make one attempt, up to the end of its hold."""
+        attempt = self._exchange.begin(call)
+        try:
+            admit(attempt)
+            stream = await self._open(attempt)
+        except UpstreamError as error:
+            return attempt.fail(error)
+        except asyncio.CancelledError:
+            attempt.break_off()
+            raise
+        try:
+            return await self._judge(call, attempt, stream)
+        except UpstreamError as error:
+            stream.close()
+            return attempt.fail(error)
+        except asyncio.CancelledError:
+            stream.close()
+            attempt.break_off()
+            raise
+
+    async def _judge(self, call: Call, attempt: Attempt, stream: AnswerStream) -> AttemptEnd:
+        exchange = self._exchange
+        policy = exchange.route.policy
+        gate = exchange.gate_of(attempt)
+        state, judgement = await stream.hold(window_of(policy, is_last=call.is_last), gate)
+        if judgement is not None:
+            attempt.judgement = judgement
+            attempt.prefix = judgement.features
+        if state is HoldState.RELEASED:
+            self.streams[call.number] = stream
+            return Completed(judgement=judgement, is_committed=True)
+        stream.settle(None, exchange.inquiry.size_bytes)
+        if state is HoldState.ABANDONED and judgement is not None:
+            stream.close()
+            attempt.succeed(Result.DOUBTED)
+            return Doubted(judgement=judgement)
+        self.streams[call.number] = stream
+        stream.release()
+        attempt.succeed(Result.INVALID if stream.flaw else Result.COMPLETED)
+        return Completed(judgement=judgement, flaw=stream.flaw)
+
+    async def _open(self, attempt: Attempt) -> AnswerStream:
+        exchange = self._exchange
+        timeouts, inquiry = exchange.route.timeouts, exchange.inquiry
+        judges = exchange.gate_of(attempt) is not None
+        patience = Patience(
+            first_token_at_s=attempt.started_s + timeouts.first_token_s,
+            idle_s=timeouts.idle_s,
+            total_at_s=exchange.started_s + timeouts.total_s,
+        )
+        try:
+            async with asyncio.timeout_at(patience.until_s(attempt.started_s, has_content=False)):
+                connection = await call_upstream(exchange, attempt, judges=judges)
+                await self._check_head(connection)
+        except TimeoutError as error:
+            raise TimedOut("the model did not begin to answer in time") from error
+        reader = ChunkReader(
+            judges=judges,
+            hides_logprobs=judges and not inquiry.wants_logprobs,
+            shows_usage=inquiry.wants_usage,
+        )
+        return AnswerStream(connection, reader, attempt, patience)
+
+    async def _check_head(self, connection: Connection) -> None:
+        """Raise what an answer that is no stream of events means."""
+        media = connection.headers.get(b"content-type", b"text/event-stream").lower()
+        if connection.status == 200 and media.startswith(b"text/event-stream"):
+            return
+        try:
+            body = await connection.read_all()
+        finally:
+            connection.close()
+        if connection.status != 200:
+            raise error_of(connection.status, connection.headers, body, self._clock())
+        read_whole(body, judges=False, hides_logprobs=False)
+        raise Malformed("the model's server did not answer with a stream", upstream_status=200)

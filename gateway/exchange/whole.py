@@ -1,0 +1,66 @@
+"""Attempts at a whole answer."""
+
+import asyncio
+
+from gateway.clock import Clock
+from gateway.exchange.facts import Attempt, Exchange, admit, call_upstream
+from routing.answer.outcomes import AttemptEnd, Call, Completed
+from routing.words import Result
+from serving.errors import TimedOut, UpstreamError
+from serving.statuses import error_of
+from serving.usage import estimated_usage
+from serving.whole import WholeAnswer, read_whole
+
+
+class WholeAttempts:
+    """Asks one model after the other for a whole answer, and keeps what they said by the attempt's number."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self.answers: dict[int, WholeAnswer] = {}
+        self._exchange = exchange
+        self._clock = clock
+
+    async def __call__(self, call: Call) -> AttemptEnd:
+        """Make one attempt."""
+        exchange = self._exchange
+        attempt = exchange.begin(call)
+        gate = exchange.gate_of(attempt)
+        try:
+            admit(attempt)
+            answer = await self._within_its_time(call, attempt, judges=gate is not None)
+        except UpstreamError as error:
+            return attempt.fail(error)
+        except asyncio.CancelledError:
+            attempt.break_off()
+            raise
+        self.answers[call.number] = answer
+        attempt.usage = answer.usage or estimated_usage(exchange.inquiry.size_bytes, answer.output_tokens_seen)
+        attempt.finish_reason = answer.finish_reason
+        attempt.judgement = gate.judge(answer.features) if gate is not None else None
+        attempt.succeed(Result.INVALID if answer.flaw else Result.COMPLETED)
+        return Completed(judgement=attempt.judgement, flaw=answer.flaw)
+
+    async def _within_its_time(self, call: Call, attempt: Attempt, *, judges: bool) -> WholeAnswer:
+        timeouts = self._exchange.route.timeouts
+        left_s = self._exchange.started_s + timeouts.total_s - attempt.started_s
+        budget_s = min(timeouts.attempt_s, left_s if call.is_last else left_s / 2)
+        try:
+            async with asyncio.timeout_at(attempt.started_s + budget_s):
+                return await self._ask(attempt, judges=judges)
+        except TimeoutError as error:
+            raise TimedOut("the model did not answer in time") from error
+
+    async def _ask(self, attempt: Attempt, *, judges: bool) -> WholeAnswer:
+        exchange, inquiry = self._exchange, self._exchange.inquiry
+        connection = await call_upstream(exchange, attempt, judges=judges)
+        try:
+            body = await connection.read_all()
+            if connection.status != 200:
+                raise error_of(connection.status, connection.headers, body, self._clock())
+            return read_whole(body, judges=judges, hides_logprobs=judges and not inquiry.wants_logprobs)
+        finally:
+            # A complete answer leaves a connection to use again; anything less does not.
+            if connection.is_complete:
+                attempt.live.upstream.release(connection)
+            else:
+                connection.close()

@@ -1,0 +1,91 @@
+"""The metric families of the data plane, with children that are looked up once and kept.
+
+Every label comes from the configuration or from a closed set, never from what a client sends, so the number of
+series is bounded by routes × models.
+"""
+
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+PREFIX: Final = "gateway"
+NO_LABEL: Final = "none"
+"""Stands for route, arm and model of a request that was refused before they were known."""
+
+MODEL_SECONDS: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0, 120.0,
+)  # fmt: skip
+"""From a cached classification on a GPU to a long answer that is about to be given up."""
+
+OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1)
+"""What the gateway itself adds."""
+
+SCORES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1.0)
+"""Finer where fine-tuned models live."""
+
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
+
+
+class Children(Generic[Metric]):
+    """The children of one labelled metric. `labels()` of the library takes a lock and makes strings; this does not."""
+
+    __slots__ = ("_known", "_make")
+
+    def __init__(self, metric: Metric) -> None:
+        self._known: dict[tuple[str, ...], Metric] = {}
+        self._make: Callable[..., Metric] = metric.labels
+
+    def __call__(self, *labels: str) -> Metric:
+        child = self._known.get(labels)
+        if child is None:
+            child = self._known[labels] = self._make(*labels)
+        return child
+
+
+class DataPlaneMetrics:
+    """What a worker counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, help: str, *labels: str) -> Children[Counter]:
+            return Children(Counter(f"{PREFIX}_{name}", help, labels, registry=registry))
+
+        def histogram(name: str, help: str, buckets: tuple[float, ...], *labels: str) -> Children[Histogram]:
+            return Children(Histogram(f"{PREFIX}_{name}", help, labels, buckets=buckets, registry=registry))
+
+        self.requests = counter(
+            "requests", "Requests by the arm they were assigned to, the model that answered, and how they ended",
+            "route", "arm", "model", "outcome",
+        )  # fmt: skip
+        self.duration = histogram(
+            "request_duration_seconds", "From the arrival of a request to the end of its answer", MODEL_SECONDS,
+            "route", "arm",
+        )  # fmt: skip
+        self.first_token = histogram(
+            "time_to_first_token_seconds", "From the arrival of a streamed request to its first content", MODEL_SECONDS,
+            "route", "model",
+        )  # fmt: skip
+        self.overhead = histogram(
+            "overhead_seconds", "What the gateway itself adds to a request, without waiting for models",
+            OVERHEAD_SECONDS, "route",
+        )  # fmt: skip
+        self.attempts = counter("attempts", "Calls to models, by how they ended", "route", "model", "result")
+        self.fallbacks = counter("fallbacks", "Requests that the arm did not answer well", "route", "arm", "reason")
+        self.confidence = histogram(
+            "confidence", "Confidence of answers; the score where there is no calibration", SCORES, "route", "model"
+        )
+        self.confidence_missing = counter(
+            "confidence_missing", "Answers that came without usable log-probabilities", "route", "model"
+        )
+        self.tokens = counter("tokens", "Tokens by what they are billed as", "route", "model", "kind", "purpose")
+        self.cost_usd = counter("cost_usd", "Money spent on models, in US dollars", "route", "model", "purpose")
+        self.unpriced = counter("unpriced_requests", "Attempts at models whose price is unknown", "model")
+        self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
+        self.breaker_state = Children(
+            Gauge(f"{PREFIX}_breaker_state", "0 closed, 1 half open, 2 open", ["model"], registry=registry)
+        )
+        self.inflight = Gauge(f"{PREFIX}_inflight_requests", "Requests being answered now", registry=registry)
+        self.records_dropped = Counter(
+            f"{PREFIX}_records_dropped", "Records lost because the store was away for too long", registry=registry
+        )
+        self.records_queued = Gauge(f"{PREFIX}_records_queued", "Records waiting for the store", registry=registry)

@@ -1,0 +1,171 @@
+"""The data plane for tests, over real sockets in the loop of the test, without store, control plane or other processes."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.clock import now_us
+from gateway.data.app import build_app
+from gateway.data.live import Live, build_live
+from gateway.data.server import DataServer, build_server
+from gateway.exchange.facts import Exchange
+from gateway.identity import digest_of
+from gateway.snapshot.document import (
+    ConfidenceEntry,
+    Document,
+    FallbackEntry,
+    KeyEntry,
+    ModelEntry,
+    RouteEntry,
+    Snapshot,
+    TimeoutsEntry,
+)
+from routing.answer.policy import CONDITIONAL_REASONS, HOLD_NONE, HoldWindow
+from routing.assignment.ranges import allocate
+from routing.confidence.gate import ConfidenceMode
+from routing.confidence.tally import ScoreName
+from routing.words import ModelName, Reason, RouteName
+
+SECRET = "a-key-for-tests-0001"
+OPERATOR_SECRET = "a-key-for-operators-0002"
+TESTER_SECRET = "a-key-for-testers-0003"
+NARROW_SECRET = "a-key-for-one-route-0004"
+HEADERS = {"authorization": f"Bearer {SECRET}"}
+
+
+def keys() -> tuple[KeyEntry, ...]:
+    """One key of each kind; the narrow one may use the route `other` alone."""
+    scopes = {
+        SECRET: ("app", {"inference"}),
+        OPERATOR_SECRET: ("ops", {"admin", "metrics"}),
+        TESTER_SECRET: ("tester", {"inference", "test"}),
+        NARROW_SECRET: ("narrow", {"inference:other"}),
+    }
+    return tuple(
+        KeyEntry(name=name, digest=digest_of(secret.encode()), scopes=frozenset(granted))
+        for secret, (name, granted) in scopes.items()
+    )
+
+
+def threshold(score: ScoreName = ScoreName.MEAN_LOGPROB, minimum: float = 0.5) -> ConfidenceEntry:
+    """Act on a raw score."""
+    return ConfidenceEntry(mode=ConfidenceMode.THRESHOLD, score=score, minimum=minimum)
+
+
+def route(
+    split: Mapping[str, int],
+    *,
+    to: str | None = None,
+    when: tuple[Reason, ...] = CONDITIONAL_REASONS,
+    confidence: ConfidenceEntry | None = None,
+    hold: HoldWindow = HOLD_NONE,
+    **timeouts: float,
+) -> RouteEntry:
+    """A route; `split` in hundredths of a percent, `timeouts` by their names in the configuration."""
+    weights = {ModelName(arm): weight for arm, weight in split.items()}
+    fallback = None
+    if to is not None:
+        fallback = FallbackEntry(
+            to=ModelName(to), when=frozenset(when), confidence=confidence or ConfidenceEntry(), hold=hold
+        )
+    return RouteEntry(
+        salt="support.1",
+        split=weights,
+        ranges=allocate((), weights),
+        ranges_revision=1,
+        unit=("header:x-user-id", "body:user", "request"),
+        fallback=fallback,
+        timeouts=msgspec.structs.replace(TimeoutsEntry(), **timeouts),
+    )
+
+
+def document(base_url: str, routes: Mapping[str, RouteEntry], **models: Any) -> Document:
+    """A document whose models are all arms and fallbacks of its routes, at one address unless given otherwise."""
+    names = {arm for entry in routes.values() for arm in entry.split}
+    hosted = {entry.fallback.to for entry in routes.values() if entry.fallback is not None}
+    entries = {
+        name: ModelEntry(provider="openai" if name in hosted else "vllm", base_url=base_url, upstream_model=name)
+        for name in sorted(names | hosted)
+    }
+    for name, changes in models.items():
+        entries[ModelName(name)] = msgspec.structs.replace(entries[ModelName(name)], **changes)
+    return Document(
+        keys=keys(),
+        models=entries,
+        routes={RouteName(name): entry for name, entry in routes.items()},
+        unit_secret="11" * 32,
+    )
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A running data plane, and what it has finished."""
+
+    port: int = 0
+    live: Live | None = None
+    is_draining: bool = False
+    finished: list[Exchange] = field(default_factory=list)
+    begun: int = 0
+    refused: int = 0
+    server: DataServer | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    clock: Callable[[], int] = now_us
+
+    @property
+    def url(self) -> str:
+        """Base address, without `/v1`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def last(self) -> Exchange:
+        """What was finished last."""
+        return self.finished[-1]
+
+    def begin(self) -> None:
+        """Counts."""
+        self.begun += 1
+
+    def finish(self, exchange: Exchange) -> None:
+        """Keeps."""
+        self.finished.append(exchange)
+        self._changed.set()
+
+    def refuse(self) -> None:
+        """Counts."""
+        self.refused += 1
+
+    def publish(self, what: Document, revision: int = 1) -> None:
+        """Put a configuration into force."""
+        self.live = build_live(Snapshot(revision=revision, created_us=now_us(), document=what), self.live, {})
+
+    async def until_finished(self, count: int, timeout_s: float = 5.0) -> None:
+        """Wait until so many exchanges have ended."""
+        async with asyncio.timeout(timeout_s):
+            while len(self.finished) < count:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@asynccontextmanager
+async def gateway(what: Document | None, drain_s: float = 5.0) -> AsyncIterator[Gateway]:
+    """Serve a configuration on a free port of 127.0.0.1 (`None`: not configured yet), and stop at the end."""
+    made = Gateway()
+    if what is not None:
+        made.publish(what)
+    listening = socket.create_server(("127.0.0.1", 0))
+    made.port = listening.getsockname()[1]
+    made.server = build_server(build_app(made), drain_s, lambda: setattr(made, "is_draining", True))
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(made.server._serve([listening]))
+        while not made.server.started:
+            await asyncio.sleep(0)
+        try:
+            yield made
+        finally:
+            made.server.should_exit = True
+            await serving
