@@ -121,7 +121,8 @@ class _Reader:
         self._nodes += 1
         if self._nodes > MAX_NODES or id(node) in self._open or len(self._open) > 2 * MAX_DEPTH:
             raise ConfigError([Problem(path="", sentence="its aliases multiply or contain themselves; write them out")])
-        self.lines.setdefault(dotted(path), node.start_mark.line + 1)
+        if path:
+            self.lines.setdefault(dotted(path), node.start_mark.line + 1)
         self._open.add(id(node))
         try:
             return self._by_kind(node, path)

@@ -5,7 +5,7 @@ In a sentence `{value}` stands for what the file has there; it is filled in late
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -20,7 +20,8 @@ RESERVED_NAME = "none"
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
 NAME_PATTERN = f"^(?!none$){_NAME.pattern}$"
 
-Name = NewType("Name", str)
+REFERENCE_PATTERN = r"\$\{"
+"""Where a reference may stand, for the schema of the file as it is written."""
 
 
 class Section(BaseModel):
@@ -70,7 +71,8 @@ def _percent(value: Decimal) -> Decimal:
     return value
 
 
-def _price(value: Decimal) -> Decimal:
+def check_price(value: Decimal) -> Decimal:
+    """Nine decimals are exact in nano-dollars."""
     if value != round(value, 9):
         raise refused("{value} has too many decimals; nine at most")
     return value
@@ -84,14 +86,17 @@ def _text(text: str) -> str:
     return text
 
 
-_number = BeforeValidator(_not_a_bool)
+NUMBER = BeforeValidator(_not_a_bool)
+"""Stands after the limits of a number, so that they are part of it in the schema."""
 
-NameText = Annotated[str, AfterValidator(check_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
-Text = Annotated[str, AfterValidator(_text), Field(max_length=512)]
+NameKey = Annotated[str, AfterValidator(check_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
+NameText = Annotated[
+    str, AfterValidator(check_name), Field(json_schema_extra={"pattern": rf"{NAME_PATTERN}|{REFERENCE_PATTERN}"})
+]
+Text = Annotated[str, Field(max_length=512), AfterValidator(_text)]
 ClientSecret = Annotated[Secret, AfterValidator(_long_enough), AfterValidator(_printable)]
 UpstreamSecret = Annotated[Secret, AfterValidator(_printable)]
-Whole = Annotated[int, _number]
-Seconds = Annotated[float, _number, Field(gt=0, le=86_400)]
-Share = Annotated[float, _number, Field(ge=0, le=1)]
-Percent = Annotated[Decimal, _number, Field(ge=0, le=100), AfterValidator(_percent)]
-Dollars = Annotated[Decimal, _number, Field(ge=0, le=1_000_000), AfterValidator(_price)]
+Seconds = Annotated[float, Field(gt=0, le=86_400), NUMBER]
+Share = Annotated[float, Field(ge=0, le=1), NUMBER]
+Percent = Annotated[Decimal, Field(ge=0, le=100), AfterValidator(_percent), NUMBER]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000), AfterValidator(check_price), NUMBER]

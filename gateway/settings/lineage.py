@@ -1,17 +1,26 @@
 """A lineage file: where a version comes from."""
 
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.settings.document import read_document
+from gateway.settings.fields import refused
 from gateway.settings.problems import ConfigError
 from gateway.settings.sentences import problems_of
 from gateway.settings.source import read_text
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise refused("{value} is not a SHA-256, 64 hexadecimal digits")
+    return text.lower()
+
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
 Count = Annotated[int, Field(ge=0)]
 
 

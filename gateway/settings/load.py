@@ -14,6 +14,7 @@ from gateway.settings.lineage import Lineage, locate_lineage, read_lineage
 from gateway.settings.models import Config
 from gateway.settings.notices import warnings_of
 from gateway.settings.problems import ConfigError, KeyPath, Problem, dotted
+from gateway.settings.redact import plain
 from gateway.settings.references import reference_problems
 from gateway.settings.sentences import problems_of
 from gateway.settings.source import read_text
@@ -91,14 +92,17 @@ def _expanded(document: Document, environ: Mapping[str, str]) -> tuple[dict[str,
 
 def _validated(tree: dict[str, object], document: Document, told: list[Problem]) -> Config:
     problems = [*document.problems, *told]
+    config = None
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
         problems += problems_of(error, Config)
+        unfit = str(error.errors()[0]["msg"])
     problems += reference_problems(tree)
-    if problems:
-        raise ConfigError(_placed(document, problems))
-    return config
+    if config is not None and not problems:
+        return config
+    # The last resort is for a check that only the finished models can make.
+    raise ConfigError(_placed(document, problems or [Problem(path="", sentence=unfit)]))
 
 
 def _placed(document: Document, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -129,7 +133,7 @@ def _lineages(config: Config, folder: Path) -> tuple[dict[str, Lineage], list[Pr
 
 def _digest(config: Config, lineages: Mapping[str, Lineage]) -> str:
     meaning = {
-        "config": config.model_dump(mode="json", by_alias=True),
+        "config": plain(config.model_dump(mode="python", by_alias=True)),
         "keys": [_sha256(key.secret.reveal()) for key in config.keys],
         "upstreams": {
             name: model.api_key.reference or _sha256(model.api_key.reveal())

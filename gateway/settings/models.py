@@ -7,9 +7,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.addresses import BaseUrl, CoordinationUrl, Listen, StoreUrl
-from gateway.settings.fields import ClientSecret, NameText, Section, Text, UpstreamSecret, Whole, check_name, refused
+from gateway.settings.fields import (
+    NUMBER,
+    ClientSecret,
+    NameKey,
+    NameText,
+    Section,
+    Text,
+    UpstreamSecret,
+    check_name,
+    refused,
+)
 from gateway.settings.prices import DatedTokenPrice, Price, RateCard, TokenPrice
-from gateway.settings.references import REFERENCES, reference_problems
+from gateway.settings.references import ADMIN_LISTEN, LISTEN, REFERENCES, reference_problems
 from gateway.settings.route_entry import (
     Confidence,
     Fallback,
@@ -67,13 +77,11 @@ class Scope(StrEnum):
 class Server(Section):
     """Where the gateway listens."""
 
-    listen: Listen = Field(
-        default="127.0.0.1:8080", description="Address of the data plane, which answers applications."
-    )
+    listen: Listen = Field(default=LISTEN, description="Address of the data plane, which answers applications.")
     admin_listen: Listen = Field(
-        default="127.0.0.1:8081", description="Address of the control plane: admin API, console and `/metrics`."
+        default=ADMIN_LISTEN, description="Address of the control plane: admin API, console and `/metrics`."
     )
-    workers: Annotated[Whole, Field(ge=1, le=256)] = Field(default=1, description="Processes of the data plane.")
+    workers: Annotated[int, Field(ge=1, le=256), NUMBER] = Field(default=1, description="Processes of the data plane.")
 
 
 class Store(Section):
@@ -83,7 +91,7 @@ class Store(Section):
         default=SecretUrl("sqlite:///fallgate.db"),
         description="`sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME` for more than one machine.",
     )
-    retention_days: Annotated[Whole, Field(ge=1, le=36_500)] = Field(
+    retention_days: Annotated[int, Field(ge=1, le=36_500), NUMBER] = Field(
         default=90, description="How long records are kept."
     )
 
@@ -163,10 +171,10 @@ class Config(Section):
     keys: tuple[Key, ...] = Field(
         default=(), description="Clients' keys. Without any, the first `fallgate serve` makes one for each scope."
     )
-    models: Annotated[dict[NameText, Model], AfterValidator(_at_least_one)] = Field(
+    models: Annotated[dict[NameKey, Model], AfterValidator(_at_least_one)] = Field(
         description="What can answer, by name."
     )
-    routes: Annotated[dict[NameText, Route], AfterValidator(_at_least_one)] = Field(
+    routes: Annotated[dict[NameKey, Route], AfterValidator(_at_least_one)] = Field(
         description="What applications may name in `model`."
     )
 

@@ -6,14 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from gateway.settings.fields import Dollars, Section, refused
+from gateway.settings.fields import NUMBER, Dollars, Section, check_price, refused
 
 
 class TokenPrice(Section):
     """Dollars per million tokens of each kind, and dollars per request."""
 
     input: Dollars = Field(description="Dollars per million input tokens.")
-    output: Dollars = Field(description="Dollars per million output tokens.")
     cached_input: Dollars | None = Field(
         default=None, description="Dollars per million input tokens that the upstream had cached. Absent: as `input`."
     )
@@ -21,6 +20,7 @@ class TokenPrice(Section):
         default=None,
         description="Dollars per million input tokens written to the upstream's cache. Absent: as `input`.",
     )
+    output: Dollars = Field(description="Dollars per million output tokens.")
     reasoning: Dollars | None = Field(
         default=None, description="Dollars per million reasoning tokens. Absent: as `output`."
     )
@@ -45,7 +45,7 @@ class RateCard(Section):
     """Hardware by the hour: dollars per output token, reasoning included."""
 
     gpu_hour_usd: Dollars = Field(description="Dollars that the hardware of this model costs an hour.")
-    tokens_per_second: Annotated[Dollars, Field(gt=0)] = Field(
+    tokens_per_second: Annotated[Decimal, Field(gt=0, le=1_000_000), AfterValidator(check_price), NUMBER] = Field(
         description="Output tokens that it makes in a second when it is used as you expect it to be."
     )
 

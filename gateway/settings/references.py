@@ -10,6 +10,10 @@ from typing import Any
 
 from gateway.settings.problems import KeyPath, Problem, dotted, shown
 
+LISTEN = "127.0.0.1:8080"
+ADMIN_LISTEN = "127.0.0.1:8081"
+"""Where the planes listen unless the file says otherwise."""
+
 REFERENCES = "references"
 """The type of the error that carries these problems when a configuration is built in code."""
 
@@ -34,7 +38,7 @@ def did_you_mean(word: str, known: Iterator[str] | list[str]) -> str:
 
 def _listeners(root: Tree) -> Iterator[Finding]:
     server = _mapping(root.get("server"))
-    listen, admin = server.get("listen"), server.get("admin_listen")
+    listen, admin = server.get("listen", LISTEN), server.get("admin_listen", ADMIN_LISTEN)
     if isinstance(listen, str) and listen == admin and not listen.endswith(":0"):
         yield ("server", "admin_listen"), "is the same as server.listen; each plane needs an address of its own"
 

@@ -4,9 +4,9 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag
+from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
 
-from gateway.settings.fields import NameText, Percent, Seconds, Section, Share, Whole, refused
+from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, Share, refused
 from routing.answer.policy import CONDITIONAL_REASONS
 from routing.assignment.units import UnitPlace
 from routing.confidence.gate import ConfidenceMode
@@ -24,7 +24,7 @@ _ALWAYS_PRESENT = (UnitPlace.REQUEST, UnitPlace.KEY)
 class NoConfidence(Section):
     """Ask for no log-probabilities."""
 
-    mode: Literal[ConfidenceMode.NONE] = ConfidenceMode.NONE
+    mode: Literal[ConfidenceMode.NONE]
 
 
 class ObserveConfidence(Section):
@@ -36,7 +36,7 @@ class ObserveConfidence(Section):
 class ThresholdConfidence(Section):
     """Fall back where a raw score is below a fixed one, calibrated or not."""
 
-    mode: Literal[ConfidenceMode.THRESHOLD] = ConfidenceMode.THRESHOLD
+    mode: Literal[ConfidenceMode.THRESHOLD]
     score: ScoreName = Field(description="Which score is compared.")
     min: Share = Field(description="The least score that is served, in [0, 1].")
 
@@ -57,10 +57,10 @@ Confidence = Annotated[
 class HoldPrefix(Section):
     """The start of a stream that is held until it is judged."""
 
-    tokens: Annotated[Whole, Field(ge=1, le=100_000)] = Field(
+    tokens: Annotated[int, Field(ge=1, le=100_000), NUMBER] = Field(
         default=16, description="Content tokens after which the prefix is judged."
     )
-    ms: Annotated[Whole, Field(ge=1, le=600_000)] = Field(
+    ms: Annotated[int, Field(ge=1, le=600_000), NUMBER] = Field(
         default=300, description="Milliseconds from the first content token after which it is judged at the latest."
     )
 
@@ -91,12 +91,20 @@ def _in_order(reasons: frozenset[Reason]) -> list[str]:
     return [reason.value for reason in CONDITIONAL_REASONS if reason in reasons]
 
 
+ConditionalReason = Annotated[
+    Reason,
+    AfterValidator(_conditional),
+    WithJsonSchema({"type": "string", "enum": [reason.value for reason in CONDITIONAL_REASONS]}),
+]
+
+
 class Fallback(Section):
     """The model that answers instead, and when."""
 
     to: NameText = Field(description="The model of `models` that answers instead. It is no arm of the same split.")
-    when: Annotated[frozenset[Annotated[Reason, AfterValidator(_conditional)]], PlainSerializer(_in_order)] = Field(
+    when: Annotated[frozenset[ConditionalReason], PlainSerializer(_in_order)] = Field(
         default=frozenset(CONDITIONAL_REASONS),
+        json_schema_extra={"default": [reason.value for reason in CONDITIONAL_REASONS]},
         description="The reasons to fall back for. `unavailable` (breaker open, or a 429) always falls back.",
     )
     confidence: Confidence = Field(default=ObserveConfidence(), description="How answers are judged.")
@@ -155,7 +163,7 @@ def _ends_always_present(units: tuple[str, ...]) -> tuple[str, ...]:
 class Route(Section):
     """A task that applications name in `model`."""
 
-    split: Annotated[dict[NameText, Percent], AfterValidator(_hundred)] = Field(
+    split: Annotated[dict[NameKey, Percent], AfterValidator(_hundred)] = Field(
         description="Percent of the units for each arm, which is a model of `models`; two decimals at most, 100 in "
         "all. 0 keeps an arm ready."
     )

@@ -61,8 +61,10 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Prob
         if detail["type"] == REFERENCES or isinstance(detail["input"], Unresolved):
             continue
         path = _path(detail)
-        value = _input(detail)
-        yield Problem(path=dotted(path), sentence=_sentence(detail, path, model), value=shown(value, path))
+        # What stands where a mapping or a list belongs may be a secret that lost its place.
+        is_misplaced = SENTENCES.get(detail["type"]) in (_NO_MAPPING, _NO_LIST)
+        value = None if is_misplaced else shown(_input(detail), path)
+        yield Problem(path=dotted(path), sentence=_sentence(detail, path, model), value=value)
 
 
 def _path(detail: ErrorDetails) -> KeyPath:
@@ -91,11 +93,12 @@ def _sentence(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> st
     if kind == "extra_forbidden":
         return unknown_key(detail["loc"], path, model)
     if kind == "confidence_mode":
-        return _mode_sentence(value)
+        return _mode_sentence(value) if _is_mode(detail) else "must be a mapping, as in {mode: observe}"
     template = detail["msg"] if kind == "sentence" else SENTENCES.get(kind, "is not valid: {message}")
     if value is None and template in _EXPECTS_SOMETHING:
         return _EMPTY
-    parts: dict[str, Any] = {**detail.get("ctx", {}), "message": detail["msg"], "value": _words(value, path)}
+    parts: dict[str, Any] = {word: _short(part) for word, part in detail.get("ctx", {}).items()}
+    parts |= {"message": detail["msg"], "value": _words(value, path)}
     # One pass, so that braces in a value stay what they are.
     return re.sub(r"\{(\w+)\}", lambda match: str(parts.get(match[1], match[0])), template)
 
@@ -104,6 +107,10 @@ def _mode_sentence(mode: object) -> str:
     if isinstance(mode, str) and mode in MODES_NOT_YET:
         return f"not yet: this version cannot do {mode}; use none, observe or threshold"
     return f"{_words(mode, ())} is not known; use none, observe or threshold"
+
+
+def _short(part: object) -> object:
+    return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
 def _words(value: object, path: KeyPath) -> str:
