@@ -55,10 +55,9 @@ class ControlPlan(msgspec.Struct, frozen=True, kw_only=True):
 class LoopsPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the loops of the control plane are started with."""
 
-    holder: str
-    config: str
     store_url: str
-    state_dir: str
+    retention_days: int
+    """How long records are kept."""
     log_level: str
 
 

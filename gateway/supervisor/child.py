@@ -101,12 +101,10 @@ class Child:
         if self._process is not None:
             self._process.send_signal(number)
 
-    def tell(self, line: bytes) -> None:
-        """Write a line behind the plan, if it runs; one that does not read is not waited for."""
-        if self._process is not None and self._process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._process.stdin.write(line)
-                self._process.stdin.flush()
+    def want(self, now_s: float) -> None:
+        """Have it started again after it was given up."""
+        if self._process is None and self._due_s is None:
+            self._due_s = now_s
 
     def give_up(self) -> None:
         """Do not start it any more."""

@@ -1,0 +1,61 @@
+"""Models: what they cost, where they come from, and the switch that takes one out of traffic."""
+
+from fastapi import APIRouter, Response
+
+from gateway.control import bodies
+from gateway.control.endpoints.wire import Caller, RawBody, json_response
+from gateway.control.parts import Parts
+from gateway.control.views import Json, model_view
+from gateway.errors import ApiError
+from gateway.snapshot.document import Document, Snapshot
+from gateway.snapshot.overlay import OverlayScope
+from gateway.store import overlays, versions
+from routing.words import ModelName
+
+
+def router(parts: Parts) -> APIRouter:
+    """`/admin/v1/models` and all below it."""
+    api = APIRouter(prefix="/admin/v1/models")
+
+    @api.get("")
+    def list_models() -> Response:
+        snapshot = _in_force(parts)
+        names = sorted(snapshot.document.models)
+        return json_response({"revision": snapshot.revision, "models": _views(parts, snapshot.document, names)})
+
+    @api.patch("/{model}")
+    def patch_model(model: ModelName, key: Caller, raw: RawBody) -> Response:
+        _check_known(model, _in_force(parts).document)
+        body = bodies.parse(raw, bodies.ModelBody)
+        snapshot = parts.publisher.change_model(model, body.enabled, key.name, body.reason)
+        parts.observer.learn(snapshot)
+        [view] = _views(parts, snapshot.document, [model])
+        return json_response({"revision": snapshot.revision, **view})
+
+    return api
+
+
+def _in_force(parts: Parts) -> Snapshot:
+    snapshot = parts.newest()
+    assert snapshot is not None, "without a snapshot there are no keys, and the guard lets nobody in"
+    return snapshot
+
+
+def _views(parts: Parts, document: Document, names: list[ModelName]) -> list[Json]:
+    known = {version.model: version for version in versions.listing(parts.store)}
+    changed = [overlay for overlay in overlays.listing(parts.store) if overlay.scope is OverlayScope.MODEL]
+    return [
+        model_view(
+            name,
+            document,
+            version=known.get(name),
+            overlays=[overlay for overlay in changed if overlay.name == name],
+        )
+        for name in names
+    ]
+
+
+def _check_known(model: ModelName, document: Document) -> None:
+    if model not in document.models:
+        known = ", ".join(sorted(document.models))
+        raise ApiError(404, f"there is no model {model!r}; there are {known}", code="model_not_found")

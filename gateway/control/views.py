@@ -1,0 +1,159 @@
+"""What the admin API shows of a snapshot: plain values, percentages as numbers, nothing secret."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from gateway.snapshot.change import route_etag
+from gateway.snapshot.document import Document, FallbackEntry, ModelEntry, RouteEntry, Snapshot
+from gateway.snapshot.overlay import Overlay, OverlayField
+from gateway.store.versions import VersionRecord
+from gateway.store.workers import WorkerReport
+from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
+from routing.cost.prices import NANO, Price
+from routing.words import ModelName, RouteName
+
+Json = dict[str, Any]
+
+
+def percent(share: int) -> int | float:
+    """Hundredths of a percent as percent: 50, 12.5, 0.01."""
+    return share // 100 if share % 100 == 0 else share / 100
+
+
+def route_view(
+    name: RouteName,
+    snapshot: Snapshot,
+    *,
+    overlays: Iterable[Overlay],
+    file_split: Mapping[ModelName, int] | None,
+    workers: Iterable[WorkerReport],
+) -> Json:
+    """One route, as it is in force."""
+    entry = snapshot.document.routes[name]
+    return {
+        "route": name,
+        "revision": snapshot.revision,
+        "etag": route_etag(entry),
+        "split": _split(entry.split),
+        "ranges": [{"arm": held.arm, "start": held.start, "stop": held.stop} for held in entry.ranges],
+        "ranges_revision": entry.ranges_revision,
+        "salt": entry.salt,
+        "unit": list(entry.unit),
+        "fallback": None if entry.fallback is None else _fallback(entry.fallback),
+        "timeouts": msgspec.to_builtins(entry.timeouts),
+        "overlay": [_overlay(overlay) for overlay in overlays],
+        "file_split": None if file_split is None else _split(file_split),
+        "warnings": [*_warnings(entry, snapshot.document), *_notices(name, workers)],
+    }
+
+
+def model_view(
+    name: ModelName, document: Document, *, version: VersionRecord | None, overlays: Iterable[Overlay]
+) -> Json:
+    """One model, without its key."""
+    entry = document.models[name]
+    return {
+        "model": name,
+        "provider": entry.provider,
+        "base_url": entry.base_url,
+        "upstream_model": entry.upstream_model,
+        "has_api_key": entry.api_key is not None,
+        "enabled": entry.is_enabled,
+        "prices": [_price(price) for price in entry.prices],
+        "lineage": None if version is None else _lineage(version),
+        "arm_of": [route for route, found in document.routes.items() if name in found.split],
+        "fallback_of": [r for r, found in document.routes.items() if found.fallback and found.fallback.to == name],
+        "overlay": [_overlay(overlay) for overlay in overlays],
+    }
+
+
+def worker_view(worker: WorkerReport, now_us: int) -> Json:
+    """One worker, as it reported last."""
+    return {**asdict(worker), "heartbeat_age_s": round(max(0, now_us - worker.heartbeat_us) / 1e6, 3)}
+
+
+def _split(split: Mapping[Any, int]) -> Json:
+    return {arm: percent(share) for arm, share in split.items()}
+
+
+def _fallback(fallback: FallbackEntry) -> Json:
+    confidence = fallback.confidence
+    return {
+        "to": fallback.to,
+        "enabled": fallback.is_enabled,
+        "when": sorted(fallback.when),
+        "confidence": {"mode": confidence.mode, "score": confidence.score, "min": confidence.minimum},
+        "hold": _hold(fallback.hold),
+    }
+
+
+def _hold(hold: HoldWindow) -> object:
+    if hold == HOLD_NONE:
+        return "none"
+    return "full" if hold == HOLD_FULL else {"tokens": hold.tokens, "ms": hold.ms}
+
+
+def _overlay(overlay: Overlay) -> Json:
+    value: Any = overlay.value
+    if overlay.field is OverlayField.SPLIT:
+        value = _split(value["split"])
+    return {
+        "field": overlay.field,
+        "value": value,
+        "who": overlay.who,
+        "at_us": overlay.at_us,
+        "reason": overlay.reason,
+    }
+
+
+def _price(price: Price) -> Json:
+    return {
+        "version": price.version,
+        "since_us": price.since_us,
+        "usd_per_mtok": {kind: nano / NANO for kind, nano in price.nanousd_per_mtok.items()},
+        "usd_per_request": price.per_request_nanousd / NANO,
+    }
+
+
+def _lineage(version: VersionRecord) -> Json:
+    said = version.lineage
+    return {
+        "version": said.get("version"),
+        "base_model": version.base_model,
+        "dataset_sha256": version.dataset_sha256,
+        "evaluation": said.get("evaluation", {}),
+        "created": said.get("created"),
+        "created_by": said.get("created_by"),
+        "registered_us": version.registered_us,
+    }
+
+
+def _warnings(entry: RouteEntry, document: Document) -> Iterable[str]:
+    fallback = entry.fallback
+    for arm, share in entry.split.items():
+        if share and not document.models[arm].is_enabled:
+            yield f"{arm} has {percent(share):g} percent of the units and is switched off; its requests fall back"
+        if share and not document.models[arm].prices:
+            yield f"{arm} has no price; what it costs is unknown and not counted"
+    if fallback is None:
+        return
+    if not fallback.is_enabled:
+        yield f"the fallback to {fallback.to} is switched off"
+    elif not document.models[fallback.to].is_enabled:
+        yield f"the fallback {fallback.to} is switched off as a model; nobody stands in for the arms"
+    if not document.models[fallback.to].prices:
+        yield f"{fallback.to} has no price; what it costs is unknown and not counted"
+
+
+def _notices(name: str, workers: Iterable[WorkerReport]) -> list[str]:
+    """What workers noticed of this route, each sentence once."""
+    said = (notice for worker in workers for notice in worker.notices)
+    return list(dict.fromkeys(notice for notice in said if f"routes.{name}" in notice or f"{name!r}" in notice))
+
+
+def models_by_name(document: Document) -> dict[ModelName, ModelEntry]:
+    """The models, in the order of their names."""
+    return dict(sorted(document.models.items()))
