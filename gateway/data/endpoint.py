@@ -69,7 +69,7 @@ class CompletionsEndpoint:
             key=key,
             inquiry=inquiry,
             unit=unit,
-            assignment=route.allocation.assign(key.tenant, unit),
+            assignment=route.allocation.assign(key.tenant, unit.value),
             path=self._path,
             started_s=started_s,
         )

@@ -9,6 +9,7 @@ from gateway.data.live import Live, LiveModel, LiveRoute
 from gateway.snapshot.document import KeyEntry
 from routing.answer.outcomes import AttemptEnd, Call, Failed, Rejected
 from routing.assignment.assign import Assignment
+from routing.assignment.units import Unit
 from routing.confidence.gate import Gate, Judgement
 from routing.confidence.tally import Features
 from routing.cost.prices import Usage
@@ -80,7 +81,7 @@ class Exchange:
     route: LiveRoute
     key: KeyEntry
     inquiry: Inquiry
-    unit: str
+    unit: Unit
     """The value itself; only its hash is ever stored."""
     assignment: Assignment
     path: str

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MAX_UNIT_CHARS = 512
 """Longer values are cut, so that a client cannot make hashing expensive."""
@@ -39,16 +40,23 @@ class UnitSource:
         raise ValueError(f"{text!r} is not a unit; use header:NAME, body:FIELD, key or request")
 
 
+class Unit(NamedTuple):
+    """Whom a request belongs to, and where that was found."""
+
+    value: str
+    place: UnitPlace
+
+
 def find_unit(
     sources: Sequence[UnitSource],
     headers: Mapping[bytes, bytes],
     body: Mapping[str, object],
     key_name: str,
     request_id: str,
-) -> str:
+) -> Unit:
     """The first unit of `sources` that the request has; the request itself when it has none of them.
 
-    The place is not part of the unit: a user who is named in a header today and in the body tomorrow stays in the arm.
+    The place does not decide on the arm: a user who is named in a header today and in the body tomorrow stays in the arm.
     """
     for source in sources:
         value: object = None
@@ -59,10 +67,10 @@ def find_unit(
         elif source.place is UnitPlace.KEY:
             value = key_name
         else:
-            return request_id
+            break
         if value and isinstance(value, str):
-            return value[:MAX_UNIT_CHARS]
-    return request_id
+            return Unit(value[:MAX_UNIT_CHARS], source.place)
+    return Unit(request_id, UnitPlace.REQUEST)
 
 
 def _text(header: bytes) -> str:

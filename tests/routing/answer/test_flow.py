@@ -1,6 +1,7 @@
 """The picture in the flow's own page, line by line, and the laws behind it."""
 
 from collections.abc import Iterable
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,11 @@ ABANDONED = Doubted(judgement=judged(0.31))
 ERROR, TIMEOUT = Failed(reason=Reason.ERROR), Failed(reason=Reason.TIMEOUT)
 GARBAGE, DOWN = Failed(reason=Reason.INVALID), Failed(reason=Reason.UNAVAILABLE)
 BAD_REQUEST = Rejected()
+
+EVERY_END: tuple[AttemptEnd, ...] = (
+    *(SURE, UNSURE, UNKNOWN, UNJUDGED, EMPTY, REFUSED, RELEASED, RELEASED_UNSURE, RELEASED_FLAWED),
+    *(ABANDONED, ERROR, TIMEOUT, GARBAGE, DOWN, BAD_REQUEST),
+)
 
 THRESHOLD = Gate(mode=ConfidenceMode.THRESHOLD, minimum=0.8)
 OBSERVE = Gate(mode=ConfidenceMode.OBSERVE)
@@ -183,11 +189,8 @@ POLICIES = st.builds(
 )
 
 
-@given(policy=POLICIES, first=ENDS, second=ENDS)
-@settings(max_examples=1_000)
-def test_whatever_happens_the_verdict_is_about_what_the_client_got(
-    policy: AnswerPolicy, first: AttemptEnd, second: AttemptEnd
-) -> None:
+def check(policy: AnswerPolicy, first: AttemptEnd, second: AttemptEnd) -> None:
+    """The verdict is about what the client got, whatever happened."""
     calls, verdict = follow(policy, [first, second])
     ends = [first, second][: len(calls)]
 
@@ -209,6 +212,26 @@ def test_whatever_happens_the_verdict_is_about_what_the_client_got(
             assert verdict.served == number, "a committed answer is what the client has"
     if any(isinstance(end, Completed) for end in ends):
         assert verdict.outcome is not Outcome.FAILED, "no answer is thrown away for nothing"
+
+
+@pytest.mark.parametrize("gate", [THRESHOLD, OBSERVE, NONE], ids=lambda gate: gate.mode)
+@pytest.mark.parametrize("target", [None, LARGE, ARM])
+def test_the_verdict_is_about_what_the_client_got_with_every_policy_and_every_two_ends(
+    target: ModelName | None, gate: Gate
+) -> None:
+    for count in range(len(CONDITIONAL_REASONS) + 1):
+        for when in combinations(CONDITIONAL_REASONS, count):
+            policy = AnswerPolicy(fallback=target, when=frozenset(when), gate=gate)
+            for first, second in product(EVERY_END, repeat=2):
+                check(policy, first, second)
+
+
+@given(policy=POLICIES, first=ENDS, second=ENDS)
+@settings(max_examples=300)
+def test_the_verdict_is_about_what_the_client_got_with_any_scores(
+    policy: AnswerPolicy, first: AttemptEnd, second: AttemptEnd
+) -> None:
+    check(policy, first, second)
 
 
 @given(policy=POLICIES, first=ENDS, second=ENDS)

@@ -56,11 +56,11 @@ def test_what_is_no_unit_source_is_refused_with_the_choices(text: str) -> None:
 def test_the_unit_of_a_request(
     sources: tuple[UnitSource, ...], headers: dict[bytes, bytes], body: dict[str, object], unit: str
 ) -> None:
-    assert find_unit(sources, headers, body, key_name="app", request_id="req-1") == unit
+    assert find_unit(sources, headers, body, key_name="app", request_id="req-1").value == unit
 
 
 def test_a_key_without_a_name_is_no_unit() -> None:
-    assert find_unit((KEY, USER_BODY), {}, {"user": "bob"}, key_name="", request_id="req-1") == "bob"
+    assert find_unit((KEY, USER_BODY), {}, {"user": "bob"}, key_name="", request_id="req-1") == ("bob", UnitPlace.BODY)
 
 
 @pytest.mark.parametrize("name", ["anna", "Zoë", "顧客-42"])
