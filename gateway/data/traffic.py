@@ -1,0 +1,97 @@
+"""What a worker knows and counts: the snapshot in force, and what every finished request leaves."""
+
+import asyncio
+import logging
+import os
+from typing import Final, Protocol
+
+from gateway.clock import now_us
+from gateway.data.live import Live, build_live
+from gateway.exchange.bill import bill_of
+from gateway.exchange.facts import Exchange
+from gateway.exchange.observe import observe
+from gateway.exchange.record import record_of
+from gateway.metrics.families import NO_LABEL, DataPlaneMetrics
+from gateway.records.rows import AttemptRow, RequestRow
+from gateway.snapshot.document import Snapshot
+from routing.assignment.concentration import Concentration
+from routing.resilience.breaker import BreakerState
+from routing.words import Outcome
+
+_BREAKER_NUMBERS: Final = {state: number for number, state in enumerate(BreakerState)}
+_log = logging.getLogger("fallgate.data")
+
+
+class Records(Protocol):
+    """Where records go."""
+
+    queued: int
+    dropped: int
+
+    def put(self, row: RequestRow, attempts: list[AttemptRow]) -> None:
+        """Hand a record over, without waiting."""
+
+
+class Traffic:
+    """The data plane of one process."""
+
+    def __init__(self, records: Records, metrics: DataPlaneMetrics) -> None:
+        self.live: Live | None = None
+        self.is_draining = False
+        self.clock = now_us
+        self._records = records
+        self._metrics = metrics
+        self._in_flight = 0
+        self._dropped = 0
+        self._units: dict[str, Concentration] = {}
+        self._notices: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """An exchange begins."""
+        self._in_flight += 1
+
+    def finish(self, exchange: Exchange) -> None:
+        """It has ended: count it and hand its record over."""
+        self._in_flight -= 1
+        ended_s = asyncio.get_running_loop().time()
+        bills = [bill_of(exchange, attempt) for attempt in exchange.attempts]
+        observe(self._metrics, exchange, bills, ended_s)
+        row, attempts = record_of(exchange, bills, ended_s)
+        self._records.put(row, attempts)
+        self._watch(exchange.route.name, row.unit_hash)
+
+    def refuse(self) -> None:
+        """A request was refused before its route was known."""
+        self._metrics.requests(NO_LABEL, NO_LABEL, NO_LABEL, Outcome.REJECTED).inc()
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Put a snapshot into force, for every request from now on."""
+        self.live = build_live(snapshot, self.live, os.environ)
+        _log.info("revision %d is in force", snapshot.revision)
+
+    def drain(self) -> None:
+        """Say by `/readyz` that no new requests should come."""
+        self.is_draining = True
+
+    def measure(self, now_s: float) -> None:
+        """Bring the gauges up to date. Called from another thread; only reads what requests change."""
+        metrics, live, records = self._metrics, self.live, self._records
+        metrics.inflight.set(self._in_flight)
+        metrics.records_queued.set(records.queued)
+        metrics.records_dropped.inc(records.dropped - self._dropped)
+        self._dropped = records.dropped
+        for name, model in (live.models if live is not None else {}).items():
+            metrics.breaker_state(name).set(_BREAKER_NUMBERS[model.upstream.breaker.state(now_s)])
+
+    def notices(self) -> list[str]:
+        """What operators should know; handed over with the heartbeat."""
+        return list(self._notices.values())
+
+    def _watch(self, route: str, unit_hash: str | None) -> None:
+        if unit_hash is None:
+            return
+        share = self._units.setdefault(route, Concentration()).observe(unit_hash)
+        if share is not None:
+            notice = f"one unit ({unit_hash[:8]}…) makes at least {share:.0%} of the traffic of route {route}"
+            self._notices[route] = notice
+            _log.warning("%s; its split cannot be even", notice)

@@ -1,0 +1,99 @@
+"""A worker: one process of the data plane."""
+
+import asyncio
+import logging
+import socket
+import time
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from gateway.data.app import build_app
+from gateway.data.server import DataServer, build_server
+from gateway.data.traffic import Traffic
+from gateway.launch import WorkerPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
+from gateway.metrics.families import DataPlaneMetrics
+from gateway.metrics.publish import RegistryPublisher
+from gateway.records.writer import RecordWriter
+from gateway.snapshot.document import Snapshot
+from gateway.snapshot.follow import Follower
+
+PUBLISH_EVERY_S: Final = 1.0
+FLUSH_S: Final = 5.0
+_log = logging.getLogger("fallgate.worker")
+
+
+def main() -> None:
+    """Entry point of `python -m gateway.worker`, started by the supervisor."""
+    plan = read_plan(WorkerPlan)
+    configure_logging(plan.log_level)
+    follow_supervisor()
+    run(plan)
+
+
+def run(plan: WorkerPlan) -> None:
+    """Serve until told to end; then finish what is in flight and hand over what was recorded."""
+    registry = CollectorRegistry()
+    records = RecordWriter(plan.store_url, plan.writer_id)
+    traffic = Traffic(records, DataPlaneMetrics(registry))
+    server = build_server(build_app(traffic), plan.drain_s, traffic.drain)
+    follower = Follower(plan.store_url, Path(plan.state_dir), plan.writer_id, plan.coordination_url)
+    metering = Metering(traffic, RegistryPublisher(registry, metrics_dir(plan.state_dir), plan.writer_id))
+    metering.start()
+    try:
+        server.config.load()
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(_serve(server, follower, traffic, plan.data_fd))
+    finally:
+        records.stop(FLUSH_S)
+        metering.stop()
+        follower.stop()
+
+
+async def _serve(server: DataServer, follower: Follower, traffic: Traffic, fd: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    def apply(snapshot: Snapshot) -> None:
+        traffic.apply(snapshot)
+        follower.acknowledge(snapshot.revision)
+
+    follower.start(lambda snapshot: loop.call_soon_threadsafe(partial(apply, snapshot)), traffic.notices)
+    await server.serve([socket.socket(fileno=fd)])
+
+
+class Metering:
+    """Publishes the metrics once a second, from a thread of its own."""
+
+    def __init__(self, traffic: Traffic, publisher: RegistryPublisher) -> None:
+        self._traffic = traffic
+        self._publisher = publisher
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name="metrics", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish for the last time."""
+        self._ended.set()
+        self._thread.join()
+        self._publish(final=True)
+
+    def _run(self) -> None:
+        while not self._ended.wait(PUBLISH_EVERY_S):
+            self._publish(final=False)
+
+    def _publish(self, *, final: bool) -> None:
+        self._traffic.measure(time.monotonic())
+        try:
+            self._publisher.publish(final=final)
+        except OSError as error:
+            _log.warning("the metrics could not be written to the state directory: %s", error.strerror)
+
+
+if __name__ == "__main__":
+    main()
