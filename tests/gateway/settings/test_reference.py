@@ -51,3 +51,9 @@ def test_a_reference_can_be_resolved_without_loading_the_models() -> None:
     code = "import sys, gateway.settings.expand; sys.exit('pydantic' in sys.modules or 'yaml' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_no_key_and_no_value_is_a_boolean_word_of_yaml() -> None:
+    words = set(re.findall(r'"(\w+)"', schema_text().lower()))
+
+    assert not words & {"true", "false", "yes", "no", "on", "off", "y", "n"}
