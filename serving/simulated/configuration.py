@@ -100,7 +100,10 @@ def _parse_value(key: str, value: str) -> object:
         return value.split("+")
     if key in ("text", "answers", "end_token"):
         return value
-    return yaml.safe_load(value)
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"{key}: '{value}' is not a value") from None
 
 
 def _checked(written: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Text in pieces: a stand-in for a tokenizer, which splits as real ones tend to."""
 
 import re
-from itertools import accumulate
+from collections import deque
 from typing import Final
 
 # A word or a run of punctuation, with the space before it; else white space. Every character is one of the three, so
@@ -25,11 +25,17 @@ def are_structure(pieces: list[str]) -> list[bool]:
     text = "".join(pieces)
     if not text.lstrip().startswith(("{", "[")):
         return [False] * len(pieces)
-    values = [
+    values = deque(
         part.span("string" if part["literal"] is None else "literal")
         for part in _JSON_PART.finditer(text)
-        if part["key"] is None
-    ]
-    ends = list(accumulate(map(len, pieces)))
-    spans = zip([0, *ends], ends, strict=False)
-    return [not any(start < to and end > since for since, to in values) for start, end in spans]
+        if part["key"] is None and (part["literal"] or part["string"])
+    )
+    flags = []
+    start = 0
+    for piece in pieces:
+        end = start + len(piece)
+        while values and values[0][1] <= start:
+            values.popleft()
+        flags.append(not values or values[0][0] >= end)
+        start = end
+    return flags
