@@ -56,7 +56,7 @@ def find_unit(
 ) -> Unit:
     """The first unit of `sources` that the request has; the request itself when it has none of them.
 
-    The place does not decide on the arm: a user who is named in a header today and in the body tomorrow stays in the arm.
+    The place does not decide on the arm: a user named in a header today and in the body tomorrow stays in it.
     """
     for source in sources:
         value: object = None

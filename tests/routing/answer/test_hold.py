@@ -122,7 +122,7 @@ def token_streams(draw: st.DrawFn) -> list[Token]:
     window=st.builds(HoldWindow, tokens=st.none() | st.integers(0, 40), ms=st.none() | st.integers(0, 2_000)),
     minimum=st.none() | st.floats(0, 1),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_all_tokens_are_released_in_order_or_none_is(
     tokens: list[Token], window: HoldWindow, minimum: float | None
 ) -> None:

@@ -56,7 +56,7 @@ def test_a_unit_that_became_heavy_late_is_still_found() -> None:
 
 
 @given(units=st.lists(st.sampled_from([f"u{n}" for n in range(60)] + ["heavy"] * 20), max_size=600))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_reported_share_is_never_above_the_true_one(units: list[str]) -> None:
     for number, unit, share in reports(units):
         assert number >= MIN_REQUESTS

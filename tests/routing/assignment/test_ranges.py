@@ -65,7 +65,7 @@ def allocated(steps: Sequence[Weights]) -> list[Ranges]:
 
 
 @given(steps=st.lists(weights_of(), min_size=1, max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_sequence_of_splits_is_met_exactly_with_the_least_moves(steps: list[Weights]) -> None:
     history = allocated(steps)
     for weights, ranges in zip(steps, history, strict=True):
@@ -76,7 +76,7 @@ def test_any_sequence_of_splits_is_met_exactly_with_the_least_moves(steps: list[
 
 
 @given(steps=ramps())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_unit_leaves_an_arm_and_comes_back_during_a_ramp(steps: list[Weights]) -> None:
     history = allocated(steps)
     for before, after in pairwise(history):
@@ -87,14 +87,14 @@ def test_no_unit_leaves_an_arm_and_comes_back_during_a_ramp(steps: list[Weights]
 
 
 @given(steps=ramps())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_order_of_the_arms_does_not_matter(steps: list[Weights]) -> None:
     reordered = [dict(sorted(weights.items(), reverse=True)) for weights in steps]
     assert allocated(steps) == allocated(reordered)
 
 
 @given(before=weights_of(), after=weights_of())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_restoring_the_previous_ranges_brings_every_bucket_back(before: Weights, after: Weights) -> None:
     old = allocate((), before)
     changed = allocate(old, after)
@@ -104,14 +104,14 @@ def test_restoring_the_previous_ranges_brings_every_bucket_back(before: Weights,
 
 
 @given(weights=weights_of(), other=weights_of())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_asking_for_the_split_in_force_changes_nothing(weights: Weights, other: Weights) -> None:
     ranges = allocate(allocate((), other), weights)
     assert allocate(ranges, weights) == ranges
 
 
 @given(before=weights_of((OLD, NEW)), after=weights_of((NEW, OTHER)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_what_an_arm_that_is_gone_held_goes_to_those_that_grow(before: Weights, after: Weights) -> None:
     old = allocate((), before)
     new = allocate(old, after)

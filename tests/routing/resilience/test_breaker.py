@@ -272,4 +272,4 @@ class BreakerAgainstModel(RuleBasedStateMachine):
 
 
 TestBreakerAgainstModel = BreakerAgainstModel.TestCase
-TestBreakerAgainstModel.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestBreakerAgainstModel.settings = settings(max_examples=100, stateful_step_count=30)
