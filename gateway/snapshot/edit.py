@@ -1,0 +1,114 @@
+"""Turn what an operator asks for into overlays, within the transaction that publishes them."""
+
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.snapshot.change import ClearOverlay, PolicyChange, RollBack, RouteChange, SplitChange
+from gateway.snapshot.compile import check_split
+from gateway.snapshot.errors import NoFallback, NothingToRollBackTo, UnknownArm
+from gateway.snapshot.file import FileDocument
+from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitValue
+from gateway.store import history, overlays
+from gateway.store.history import HistoryEntry
+from routing.words import ModelName, RouteName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who changes something, why and when."""
+
+    who: str
+    reason: str | None
+    at_us: int
+
+
+def action_of(change: RouteChange) -> str:
+    """The word that the audit and the history have for it."""
+    match change:
+        case SplitChange():
+            return "split"
+        case PolicyChange():
+            return "policy"
+        case ClearOverlay():
+            return "clear"
+        case RollBack():
+            return "rollback"
+
+
+def detail_of(change: RouteChange) -> dict[str, object]:
+    """What the audit keeps of it beside the split before and after."""
+    if not isinstance(change, PolicyChange):
+        return {}
+    return {field.value: value for field, value in _policy_values(change).items()}
+
+
+def apply(
+    connection: Connection, route: RouteName, change: RouteChange, author: Author, *, file: FileDocument
+) -> HistoryEntry | None:
+    """Write the overlays of a change; the entry that it goes back to, where it is a roll-back.
+
+    Raises:
+        UnknownArm, InvalidSplit, NoFallback, NothingToRollBackTo: it cannot be.
+    """
+    match change:
+        case SplitChange(split=split):
+            fallback = file.routes[route].fallback
+            check_split(route, split, file.models, None if fallback is None else fallback.to)
+            value = SplitValue(split=dict(split))
+            _put(connection, route, {OverlayField.SPLIT: msgspec.to_builtins(value)}, author)
+        case PolicyChange():
+            if file.routes[route].fallback is None:
+                raise NoFallback(f"routes.{route} has no fallback; give it one in the file first")
+            _put(connection, route, _policy_values(change), author)
+        case ClearOverlay():
+            overlays.remove(connection, OverlayScope.ROUTE, route)
+        case RollBack():
+            return _roll_back(connection, route, author, file)
+    return None
+
+
+def switch_model(connection: Connection, model: ModelName, author: Author, *, enabled: bool) -> None:
+    """Note that a model is switched off, or that it is as the file has it again."""
+    if enabled:
+        overlays.remove(connection, OverlayScope.MODEL, model)
+        return
+    off = _overlay(OverlayScope.MODEL, model, OverlayField.MODEL_ENABLED, value=False, author=author)
+    overlays.put(connection, [off])
+
+
+def _policy_values(change: PolicyChange) -> dict[OverlayField, object]:
+    values = {
+        OverlayField.FALLBACK_ENABLED: change.fallback_enabled,
+        OverlayField.CONFIDENCE_MODE: change.mode,
+        OverlayField.CONFIDENCE_SCORE: change.score,
+        OverlayField.CONFIDENCE_MIN: change.minimum,
+    }
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _roll_back(connection: Connection, route: RouteName, author: Author, file: FileDocument) -> HistoryEntry:
+    target = history.one_back(connection, route)
+    if target is None:
+        raise NothingToRollBackTo(f"route {route!r} has no earlier split to go back to")
+    gone = sorted(set(target.shares) - set(file.models))
+    if gone:
+        raise UnknownArm(
+            f"routes.{route}.split: cannot go back to revision {target.revision}: {gone[0]!r} is no longer in models"
+        )
+    value = SplitValue(split=target.split, ranges=target.ranges, salt=target.salt)
+    _put(connection, route, {OverlayField.SPLIT: msgspec.to_builtins(value)}, author)
+    return target
+
+
+def _put(connection: Connection, route: RouteName, values: dict[OverlayField, object], author: Author) -> None:
+    overlays.put(
+        connection,
+        [_overlay(OverlayScope.ROUTE, route, field, value=value, author=author) for field, value in values.items()],
+    )
+
+
+def _overlay(scope: OverlayScope, name: str, field: OverlayField, *, value: object, author: Author) -> Overlay:
+    reason = None if author.reason is None else author.reason.replace("\0", "")
+    return Overlay(scope=scope, name=name, field=field, value=value, who=author.who, reason=reason, at_us=author.at_us)

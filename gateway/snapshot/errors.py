@@ -1,0 +1,53 @@
+"""Why a change is not published.
+
+ChangeRefused             what was asked for cannot be; nothing was changed
+  UnknownRoute
+  UnknownModel
+  UnknownArm              a split names what is not in `models`
+  InvalidSplit            percentages that do not sum to 100, or an arm that is the route's own fallback
+  InvalidConfidence       a mode without the fields it needs
+  NoFallback              a setting of the fallback, on a route without one
+  NothingToRollBackTo
+  PreconditionFailed      somebody else changed the route first
+  OverlayConflict         the file no longer has what an operator's change stands on
+"""
+
+
+class ChangeRefused(Exception):
+    """A change that cannot be; the message is a sentence for the operator."""
+
+
+class UnknownRoute(ChangeRefused):
+    """No such route."""
+
+
+class UnknownModel(ChangeRefused):
+    """No such model."""
+
+
+class UnknownArm(ChangeRefused):
+    """A split names a model that is not configured."""
+
+
+class InvalidSplit(ChangeRefused):
+    """A split that cannot be served."""
+
+
+class InvalidConfidence(ChangeRefused):
+    """A confidence mode without what it needs."""
+
+
+class NoFallback(ChangeRefused):
+    """The route has no fallback whose settings could change."""
+
+
+class NothingToRollBackTo(ChangeRefused):
+    """The route never had another split, or all the way back has been gone already."""
+
+
+class PreconditionFailed(ChangeRefused):
+    """The route is no longer what the change was based on."""
+
+
+class OverlayConflict(ChangeRefused):
+    """The new file does not go together with what operators changed."""

@@ -1,0 +1,156 @@
+"""What a valid configuration file contributes to a snapshot."""
+
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.identity import digest_of
+from gateway.snapshot.document import ConfidenceEntry, FallbackEntry, KeyEntry, ModelEntry, TimeoutsEntry
+from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
+from routing.cost.prices import NANO, Price, half_even, per_mtok, rate_card
+from routing.words import ModelName, RouteName, TokenKind
+
+if TYPE_CHECKING:
+    from gateway.settings import models as settings
+    from gateway.settings.prices import TokenPrice
+
+FROM_FILE = "file"
+"""The version of a price that has no date."""
+
+
+class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file says about a route."""
+
+    split: dict[ModelName, int]
+    """Hundredths of a percent an arm, summing to 10,000."""
+    unit: tuple[str, ...]
+    fallback: FallbackEntry | None
+    timeouts: TimeoutsEntry
+
+
+class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file contributes to a snapshot. Equal documents are files that say the same."""
+
+    keys: tuple[KeyEntry, ...]
+    models: dict[ModelName, ModelEntry]
+    routes: dict[RouteName, FileRoute]
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(FileDocument)
+
+
+def encode_file(file: FileDocument) -> str:
+    """Canonical JSON."""
+    return _encoder.encode(file).decode()
+
+
+def decode_file(text: str) -> FileDocument:
+    """Read it back. Raises `msgspec.DecodeError` on anything else."""
+    return _decoder.decode(text)
+
+
+def digest_of_file(encoded: str) -> str:
+    """By which two files are told apart: 64 hexadecimal digits."""
+    return sha256(encoded.encode()).hexdigest()
+
+
+def from_config(config: "settings.Config") -> FileDocument:
+    """Everything that a worker needs of the file: secrets of clients as digests, percentages as hundredths."""
+    return FileDocument(
+        keys=tuple(_key(key) for key in config.keys),
+        models={ModelName(name): _model(model) for name, model in config.models.items()},
+        routes={RouteName(name): _route(route) for name, route in config.routes.items()},
+    )
+
+
+def _key(key: "settings.Key") -> KeyEntry:
+    return KeyEntry(name=key.name, digest=digest_of(key.secret.reveal().encode()), scopes=frozenset(key.scopes))
+
+
+def _model(model: "settings.Model") -> ModelEntry:
+    key = model.api_key
+    return ModelEntry(
+        provider=model.provider.value,
+        base_url=model.base_url,
+        upstream_model=model.model,
+        api_key=None if key is None else key.reference or key.reveal().replace("$", "$$"),
+        prices=_prices(model.price),
+    )
+
+
+def _prices(price: "settings.Price | None") -> tuple[Price, ...]:
+    from gateway.settings.prices import RateCard, TokenPrice
+
+    if price is None:
+        return ()
+    if isinstance(price, RateCard):
+        output = rate_card(price.gpu_hour_usd, price.tokens_per_second)
+        return (Price(version=FROM_FILE, nanousd_per_mtok={TokenKind.OUTPUT: output}),)
+    if isinstance(price, TokenPrice):
+        return (_token_price(price, since_us=0, version=FROM_FILE),)
+    return tuple(
+        _token_price(
+            dated,
+            since_us=int(datetime.combine(dated.since, time(), UTC).timestamp()) * 1_000_000,
+            version=dated.since.isoformat(),
+        )
+        for dated in price
+    )
+
+
+def _token_price(price: "TokenPrice", *, since_us: int, version: str) -> Price:
+    usd_by_kind: dict[TokenKind, Decimal | None] = {
+        TokenKind.INPUT: price.input,
+        TokenKind.CACHED_INPUT: price.cached_input,
+        TokenKind.CACHE_WRITE: price.cache_write,
+        TokenKind.OUTPUT: price.output,
+        TokenKind.REASONING: price.reasoning,
+    }
+    return Price(
+        since_us=since_us,
+        version=version,
+        nanousd_per_mtok={kind: per_mtok(usd) for kind, usd in usd_by_kind.items() if usd is not None},
+        per_request_nanousd=half_even(*(price.per_request * NANO).as_integer_ratio()),
+    )
+
+
+def _route(route: "settings.Route") -> FileRoute:
+    limits = route.timeouts
+    return FileRoute(
+        split={ModelName(arm): int(percent * 100) for arm, percent in route.split.items()},
+        unit=route.unit,
+        fallback=None if route.fallback is None else _fallback(route.fallback),
+        timeouts=TimeoutsEntry(
+            connect_s=limits.connect_s,
+            first_token_s=limits.first_token_s,
+            idle_s=limits.idle_s,
+            attempt_s=limits.attempt_s,
+            total_s=limits.total_s,
+        ),
+    )
+
+
+def _fallback(fallback: "settings.Fallback") -> FallbackEntry:
+    confidence = fallback.confidence
+    return FallbackEntry(
+        to=ModelName(fallback.to),
+        when=fallback.when,
+        confidence=ConfidenceEntry(
+            mode=confidence.mode,
+            score=getattr(confidence, "score", None),
+            minimum=getattr(confidence, "min", None),
+        ),
+        hold=_hold(fallback.hold),
+    )
+
+
+def _hold(hold: "settings.Hold") -> HoldWindow:
+    if hold == "none":
+        return HOLD_NONE
+    if hold == "full":
+        return HOLD_FULL
+    return HoldWindow(tokens=hold.tokens, ms=hold.ms)

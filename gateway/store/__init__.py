@@ -1,0 +1,1 @@
+"""The store: one database for snapshots, overlays, audit, workers, leases and records."""

@@ -1,0 +1,24 @@
+"""JSON as text, as the store keeps it."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def dump(value: object) -> str:
+    """Canonical JSON. PostgreSQL has no NUL in text, and JSON escapes it."""
+    return _encoder.encode(value).decode()
+
+
+def load(text: str, kind: type[T]) -> T:
+    """Read it back as `kind`."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def load_any(text: str) -> Any:  # plain JSON of any shape
+    """Read it back as plain values."""
+    return msgspec.json.decode(text)
