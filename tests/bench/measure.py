@@ -210,14 +210,17 @@ def refuse_taken(ports: list[int]) -> None:
 
 
 def counters(contender: Contender) -> dict[str, float]:
-    """The gateway's own counters, summed over their labels; requests by outcome."""
     request = urllib.request.Request(
         contender.metrics_url, headers={"Authorization": f"Bearer {contender.metrics_key}"}
     )
     with urllib.request.urlopen(request, timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+        return sum_counters(answer.read().decode())
+
+
+def sum_counters(exposition: str) -> dict[str, float]:
+    """The gateway's own counters, summed over their labels; requests by outcome."""
     sums: dict[str, float] = {}
-    for line in lines:
+    for line in exposition.splitlines():
         if found := COUNTER.match(line):
             name = found["name"] + (f" {found['outcome']}" if found["outcome"] else "")
             sums[name] = sums.get(name, 0.0) + float(line.rsplit(" ", 1)[1])

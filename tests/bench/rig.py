@@ -9,6 +9,7 @@ absolute figures, and moves them for neighbours in the same round alike: ratios 
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -32,7 +33,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--rounds", type=int, default=3, help="how often each gateway is measured (default 3)")
     add("--seconds", type=float, default=2.5, help="of each measurement (default 2.5)")
     add("--only", default="", help="names of gateways, with commas between; default: nginx,smg,fallgate")
-    add("--full", action="store_true", help="LiteLLM too, and a million requests to one worker")
+    is_full = os.environ.get("FULL") == "1"
+    add("--full", action="store_true", default=is_full, help="LiteLLM too, and a million requests; also FULL=1")
     add("--strict", action="store_true", help="exit 1 when the bar is not met")
     add("--profile", action="store_true", help="sample our worker with py-spy instead of measuring")
     add("--exact-logprobs", action="store_true", help="the upstream's log-probabilities with bytes, as vLLM's")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench import report
 from tests.bench.contenders import OURS
-from tests.bench.measure import SERVED, Kind, Result, Sample
+from tests.bench.measure import SERVED, Kind, Result, Sample, sum_counters
 from tests.bench.million import Point, growth_verdict, slope_mb
 from tests.bench.processes import BenchError, ProcessMemory, is_alive, running, tree, wait_until_ready
 
@@ -65,6 +65,21 @@ def test_a_dropped_record_does_not_meet_the_bar(dropped: float) -> None:
     counters = {SERVED: 600.0, "upstream answers": 600.0, "gateway_records_dropped_total": dropped}
 
     assert verdict([{OURS: result(1, counters=counters)}], "counters have").is_met is (dropped == 0)
+
+
+def test_counters_are_summed_over_arms_and_kept_apart_by_outcome() -> None:
+    exposition = """# HELP gateway_requests_total Requests
+gateway_requests_total{arm="v1",model="v1",outcome="served",route="support"} 3.0
+gateway_requests_total{arm="v2",model="v2",outcome="served",route="support"} 4.0
+gateway_requests_total{arm="v2",model="large",outcome="fallback",route="support"} 1.0
+gateway_requests_created{arm="v1",model="v1",outcome="served",route="support"} 1.79e+09
+gateway_records_dropped_total 2.0
+"""
+    assert sum_counters(exposition) == {
+        SERVED: 7.0,
+        "gateway_requests_total fallback": 1.0,
+        "gateway_records_dropped_total": 2.0,
+    }
 
 
 def test_tables_have_a_row_for_each_gateway_and_columns_of_one_width() -> None:
