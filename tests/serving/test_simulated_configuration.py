@@ -1,6 +1,7 @@
 """Scripts are read from a file and from options, and what is wrong in them is told with its place."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,12 @@ def test_a_description_can_be_given_back_as_a_patch() -> None:
     described = json.loads(json.dumps(describe(script)))
     del described["name"], described["answers"]
     assert patched(script, described) == script
+
+
+def test_the_reference_page_names_every_fault_and_setting_and_its_example_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/simulate.md").read_text(encoding="utf-8")
+    names = {name.value for name in FaultName} | {field.name for field in fields(ModelScript)} - {"name"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+    (tmp_path / "tickets.jsonl").write_text('{"prompt": "a", "answer": "b"}\n', encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert [script.name for script in load_scripts(write(tmp_path, example))] == ["support-v1", "large"]

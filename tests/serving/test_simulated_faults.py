@@ -3,19 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
 import pytest
 
-from serving.simulated.faults import Fault, FaultName
-from serving.simulated.script import DrawBy, ModelScript
+from serving.simulated.faults import FaultName
+from serving.simulated.script import ModelScript
 from serving.simulated.seen import Ended
 from serving.simulated.upstream import SimulatedUpstream
 from tests.fakes.simulated import simulated
+from tests.fakes.simulated_client import Got, call, parsed, receive
 
 WORDS = " ".join(f"word{number}" for number in range(10))
-PATIENCE_S = 10
 
 
 @pytest.fixture
@@ -28,67 +27,6 @@ async def server() -> AsyncIterator[SimulatedUpstream]:
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as client:
         yield client
-
-
-class Got:
-    """What a client got: headers, body as far as it came, and how it ended."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: Any = {}
-        self.body = b""
-        self.end = "end"
-        self.grown = asyncio.Event()
-
-    async def until(self, status: int, text: str) -> None:
-        """Wait until that much came."""
-        async with asyncio.timeout(PATIENCE_S):
-            while (self.status, self.text) != (status, text):
-                self.grown.clear()
-                await self.grown.wait()
-
-    @property
-    def events(self) -> list[Any]:
-        """The data of the whole events, those that are not JSON as bytes."""
-        return [_parsed(block.removeprefix(b"data: ")) for block in self.body.split(b"\n\n") if block]
-
-    @property
-    def text(self) -> str:
-        """The text that the chunks carry."""
-        chunks = [event for event in self.events if isinstance(event, dict)]
-        choices = [choice for chunk in chunks for choice in chunk.get("choices", [])]
-        return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return data
-
-
-async def call(server: SimulatedUpstream, client: aiohttp.ClientSession, fault: str, *, stream: bool) -> Got:
-    got = Got()
-    await receive(got, server, client, fault, stream=stream)
-    return got
-
-
-async def receive(
-    got: Got, server: SimulatedUpstream, client: aiohttp.ClientSession, fault: str, *, stream: bool
-) -> None:
-    body: dict[str, Any] = {"model": "model", "messages": [{"role": "user", "content": "hello"}], "stream": stream}
-    if stream:
-        body["stream_options"] = {"include_usage": True}
-    url, headers = f"{server.base_url}/chat/completions", {"x-simulate-fault": fault, "accept-encoding": "identity"}
-    try:
-        async with client.post(url, json=body, headers=headers, allow_redirects=False) as response:
-            got.status, got.headers = response.status, response.headers
-            got.grown.set()
-            async for data in response.content.iter_any():
-                got.body += data
-                got.grown.set()
-    except (aiohttp.ClientError, ConnectionError):
-        got.end = "broken"
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -229,7 +167,7 @@ async def test_garbage_is_one_event_that_is_not_json(server: SimulatedUpstream, 
     assert garbage == [3, len(got.events) - 1]  # after the role and two tokens; and [DONE]
     assert got.text == WORDS
     whole = await call(server, client, "garbage", stream=False)
-    assert (whole.status, isinstance(_parsed(whole.body), bytes)) == (200, True)
+    assert (whole.status, isinstance(parsed(whole.body), bytes)) == (200, True)
 
 
 async def test_errors_inside_a_stream_are_events(server: SimulatedUpstream, client: aiohttp.ClientSession) -> None:
@@ -344,59 +282,9 @@ def test_every_fault_does_something_in_a_stream_or_a_whole_answer(fault: FaultNa
     assert len(places) == (0 if fault is FaultName.NONE else 1)
 
 
-async def test_a_share_of_the_prompts_meets_the_fault_and_always_the_same_ones(client: aiohttp.ClientSession) -> None:
-    script = ModelScript(name="model", faults=(Fault.parse("500@0.25"),))
-    async with simulated([script]) as server:
-
-        async def statuses() -> list[int]:
-            return [await _status(client, server, f"prompt {number}") for number in range(200)]
-
-        first = await statuses()
-        assert first == await statuses()
-        assert 25 <= first.count(500) <= 75
-
-
-async def test_a_share_can_be_drawn_by_request_id(client: aiohttp.ClientSession) -> None:
-    script = ModelScript(name="model", faults=(Fault.parse("500@0.5"),), draw_by=DrawBy.REQUEST_ID)
-    async with simulated([script]) as server:
-        statuses = {await _status(client, server, "the same", request_id=str(number)) for number in range(30)}
-        assert statuses == {200, 500}
-
-
-async def _status(client: aiohttp.ClientSession, server: SimulatedUpstream, prompt: str, request_id: str = "1") -> int:
-    body = {"model": "model", "messages": [{"role": "user", "content": prompt}]}
-    headers = {"x-request-id": request_id}
-    async with client.post(f"{server.base_url}/chat/completions", json=body, headers=headers) as response:
-        return response.status
-
-
 async def test_an_unknown_fault_in_the_header_is_refused(
     server: SimulatedUpstream, client: aiohttp.ClientSession
 ) -> None:
     got = await call(server, client, "meltdown", stream=False)
     assert got.status == 400
     assert "there is no fault 'meltdown'" in json.loads(got.body)["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    "text", ["cut", "cut:3", "429:30@0.1", "status:503", "redirect:http://127.0.0.1:9/x", "slow:2.5@0.5"]
-)
-def test_a_fault_is_written_as_it_is_read(text: str) -> None:
-    assert str(Fault.parse(text)) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "is not a fault"),
-        ("cut:x", "takes a number of tokens"),
-        ("hang:-1", "takes a number of seconds"),
-        ("empty:1", "takes no argument"),
-        ("status:200", "takes an HTTP status"),
-        ("200", "there is no fault '200'"),
-        ("500@2", "share must be from 0 to 1"),
-    ],
-)
-def test_a_wrong_fault_is_refused_with_a_sentence(text: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        Fault.parse(text)
