@@ -75,13 +75,13 @@ class Traffic:
 
     def measure(self, now_s: float) -> None:
         """Bring the gauges up to date. Called from another thread; only reads what requests change."""
-        metrics, live, records = self._metrics, self.live, self._records
-        metrics.inflight.set(self._in_flight)
-        metrics.records_queued.set(records.queued)
-        metrics.records_dropped.inc(records.dropped - self._dropped)
+        state, live, records = self._metrics.state, self.live, self._records
+        state.inflight.set(self._in_flight)
+        state.records_queued.set(records.queued)
+        state.records_dropped.inc(records.dropped - self._dropped)
         self._dropped = records.dropped
         for name, model in (live.models if live is not None else {}).items():
-            metrics.breaker_state(name).set(_BREAKER_NUMBERS[model.upstream.breaker.state(now_s)])
+            state.breaker_state(name).set(_BREAKER_NUMBERS[model.upstream.breaker.state(now_s)])
 
     def notices(self) -> list[str]:
         """What operators should know; handed over with the heartbeat."""

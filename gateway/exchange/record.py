@@ -15,54 +15,74 @@ _NO_FEATURES = (None, None, None, None)
 
 def record_of(exchange: Exchange, bills: Sequence[Bill], ended_s: float) -> tuple[RequestRow, list[AttemptRow]]:
     """What is kept. Neither prompt nor answer, and of the unit only a keyed hash."""
-    judgement = exchange.arm_judgement
-    first, served = exchange.attempts[0] if exchange.attempts else None, exchange.served
-    prefix = _features(first.prefix if first is not None else None)
-    whole = _features(judgement.features if judgement is not None else None)
-    score = judgement.score if judgement is not None else None
-    row = RequestRow(
-        request_id=exchange.head.request_id,
-        tenant=exchange.key.tenant,
-        route=exchange.route.name,
-        arm=exchange.assignment.arm,
-        model=served.model if served is not None else None,
-        key_name=exchange.key.name,
-        endpoint=exchange.path,
-        is_stream=exchange.inquiry.is_stream,
-        unit_hash=unit_hash(exchange.live.unit_secret, exchange.key.tenant, exchange.unit.value),
-        unit_place=exchange.unit.place,
-        bucket=exchange.assignment.bucket,
-        revision=exchange.live.revision,
-        ranges_revision=exchange.route.ranges_revision,
-        propensity=exchange.assignment.propensity,
-        is_forced=exchange.is_forced,
-        outcome=exchange.outcome,
-        reason=exchange.reason,
-        status=exchange.status,
-        attempts=len(exchange.attempts),
-        finish_reason=served.finish_reason if served is not None else None,
-        score_name=judgement.score_name if judgement is not None else None,
-        score=score,
-        confidence=score,
-        calibration=UNCALIBRATED if score is not None else None,
-        threshold=judgement.threshold if judgement is not None else None,
-        prefix_tokens=prefix[0],
-        prefix_sum_logprob=prefix[1],
-        prefix_min_logprob=prefix[2],
-        prefix_first_logprob=prefix[3],
-        whole_tokens=whole[0],
-        whole_sum_logprob=whole[1],
-        whole_min_logprob=whole[2],
-        whole_first_logprob=whole[3],
-        started_us=exchange.head.arrived_us,
-        duration_us=_us(ended_s - exchange.started_s),
-        first_token_us=None if exchange.committed_s is None else _us(exchange.committed_s - exchange.started_s),
-        overhead_us=_us(overhead_s(exchange, ended_s)),
-        cost_nanousd=_total(bills),
+    # Put together from groups of columns in the table's order: naming some forty fields would cost several times more.
+    row = RequestRow._make(
+        (*_who(exchange), *_how(exchange), *_worth(exchange), *_when(exchange, ended_s), _total(bills))
     )
     return row, [
         _attempt_row(exchange, attempt, bill, ended_s) for attempt, bill in zip(exchange.attempts, bills, strict=True)
     ]
+
+
+def _who(exchange: Exchange) -> tuple[object, ...]:
+    """request_id, tenant, route, arm, model, key_name, endpoint, is_stream, unit_hash, unit_place, bucket."""
+    assignment, unit, tenant = exchange.assignment, exchange.unit, exchange.key.tenant
+    return (
+        exchange.head.request_id,
+        tenant,
+        exchange.route.name,
+        assignment.arm,
+        exchange.served.model if exchange.served is not None else None,
+        exchange.key.name,
+        exchange.path,
+        exchange.inquiry.is_stream,
+        unit_hash(exchange.live.unit_secret, tenant, unit.value),
+        unit.place,
+        assignment.bucket,
+    )
+
+
+def _how(exchange: Exchange) -> tuple[object, ...]:
+    """revision, ranges_revision, propensity, is_forced, outcome, reason, status, attempts, finish_reason."""
+    return (
+        exchange.live.revision,
+        exchange.route.ranges_revision,
+        exchange.assignment.propensity,
+        exchange.is_forced,
+        exchange.outcome,
+        exchange.reason,
+        exchange.status,
+        len(exchange.attempts),
+        exchange.served.finish_reason if exchange.served is not None else None,
+    )
+
+
+def _worth(exchange: Exchange) -> tuple[object, ...]:
+    """score_name, score, confidence, calibration, threshold, and the features of prefix and whole."""
+    judgement = exchange.arm_judgement
+    if judgement is None:
+        return (None, None, None, None, None, *_NO_FEATURES, *_NO_FEATURES)
+    score = judgement.score
+    return (
+        judgement.score_name,
+        score,
+        score,
+        UNCALIBRATED if score is not None else None,
+        judgement.threshold,
+        *_features(exchange.attempts[0].prefix),
+        *_features(judgement.features),
+    )
+
+
+def _when(exchange: Exchange, ended_s: float) -> tuple[int, int, int | None, int]:
+    """started_us, duration_us, first_token_us, overhead_us."""
+    committed_s, started_s = exchange.committed_s, exchange.started_s
+    return (
+        exchange.head.arrived_us,
+        _us(ended_s - started_s),
+        None if committed_s is None else _us(committed_s - started_s),
+        _us(overhead_s(exchange, ended_s)),
+    )
 
 
 def _attempt_row(exchange: Exchange, attempt: Attempt, bill: Bill, ended_s: float) -> AttemptRow:

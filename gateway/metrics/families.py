@@ -43,6 +43,20 @@ class Children(Generic[Metric]):
         return child
 
 
+class WorkerState:
+    """What a worker's process is like, beside the requests."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.breaker_state = Children(
+            Gauge(f"{PREFIX}_breaker_state", "0 closed, 1 half open, 2 open", ["model"], registry=registry)
+        )
+        self.inflight = Gauge(f"{PREFIX}_inflight_requests", "Requests being answered now", registry=registry)
+        self.records_dropped = Counter(
+            f"{PREFIX}_records_dropped", "Records lost because the store was away for too long", registry=registry
+        )
+        self.records_queued = Gauge(f"{PREFIX}_records_queued", "Records waiting for the store", registry=registry)
+
+
 class DataPlaneMetrics:
     """What a worker counts."""
 
@@ -81,11 +95,4 @@ class DataPlaneMetrics:
         self.cost_usd = counter("cost_usd", "Money spent on models, in US dollars", "route", "model", "purpose")
         self.unpriced = counter("unpriced_requests", "Attempts at models whose price is unknown", "model")
         self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
-        self.breaker_state = Children(
-            Gauge(f"{PREFIX}_breaker_state", "0 closed, 1 half open, 2 open", ["model"], registry=registry)
-        )
-        self.inflight = Gauge(f"{PREFIX}_inflight_requests", "Requests being answered now", registry=registry)
-        self.records_dropped = Counter(
-            f"{PREFIX}_records_dropped", "Records lost because the store was away for too long", registry=registry
-        )
-        self.records_queued = Gauge(f"{PREFIX}_records_queued", "Records waiting for the store", registry=registry)
+        self.state = WorkerState(registry)

@@ -80,10 +80,10 @@ class Tally:
     def features(self) -> Features | None:
         """The features so far, or `None` when there is no confidence to be had.
 
-        That is so without any log-probability, with one that is no number, and when all of several are exactly
-        zero, which some servers return instead of saying that they have none (and no real model is that sure).
+        That is so without any log-probability, with one that is no number, and when all are exactly zero, which some
+        servers return instead of saying that they have none.
         """
-        if not self.tokens or self._broken or (self._all_zero and self.tokens > 1):
+        if not self.tokens or self._broken or self._all_zero:
             return None
         return Features(
             tokens=self.tokens, sum_logprob=self._sum, min_logprob=self._min, first_logprob=self._first_logprob

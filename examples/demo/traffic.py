@@ -1,0 +1,134 @@
+"""The demo's traffic: several users with tickets, and a table of who answered and why."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import tickets  # noqa: E402
+
+USERS = ("ada", "ben", "chloe", "dan", "eve", "finn", "gus", "hana")
+AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request of the demo and what came back."""
+
+    user: str
+    ticket: tickets.Ticket
+    status: int
+    headers: httpx.Headers
+    label: str
+    took_s: float
+
+    @property
+    def is_right(self) -> bool:
+        try:
+            return bool(json.loads(self.label) == json.loads(self.ticket.answer))
+        except ValueError:
+            return False
+
+
+def test_tickets(count: int, skip: int = 0) -> list[tickets.Ticket]:
+    """Tickets that no version was trained on."""
+    held_out = [ticket for ticket in tickets.tickets() if ticket.split == "test"]
+    return held_out[skip : skip + count]
+
+
+def answers_file(path: Path) -> Path:
+    """The right answers of the held-out tickets, as a table for simulated models."""
+    with path.open("w", encoding="utf-8") as file:
+        for ticket in test_tickets(1000):
+            file.write(json.dumps({"prompt": ticket.text, "answer": ticket.answer}) + "\n")
+    return path
+
+
+def send(url: str, key: str, some: list[tickets.Ticket]) -> list[Asked]:
+    """Ask for the label of each ticket, a few at once; each user always comes with the same name."""
+    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=120) as client:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda item: _ask(client, USERS[item[0] % len(USERS)], item[1]), enumerate(some)))
+
+
+def _ask(client: httpx.Client, user: str, ticket: tickets.Ticket) -> Asked:
+    began = time.monotonic()
+    answer = client.post(
+        "/v1/chat/completions",
+        headers={"x-user-id": user},
+        json={"model": "support", "messages": tickets.messages(ticket.text), "max_tokens": 48, "temperature": 0},
+    )
+    body = answer.json()
+    label = body["choices"][0]["message"]["content"] if answer.status_code == 200 else body["error"]["message"]
+    return Asked(
+        user=user,
+        ticket=ticket,
+        status=answer.status_code,
+        headers=answer.headers,
+        label=label or "",
+        took_s=time.monotonic() - began,
+    )
+
+
+def costs_usd(database: Path, asked: list[Asked], limit_s: float = 5.0) -> dict[str, float | None]:
+    """What each request cost, by its id, read from the gateway's own records."""
+    wanted = {one.headers["x-request-id"] for one in asked}
+    until = time.monotonic() + limit_s
+    while True:
+        with sqlite3.connect(database) as connection:
+            rows = connection.execute("SELECT request_id, cost_nanousd FROM requests").fetchall()
+        found = {row[0]: None if row[1] is None else row[1] / 1e9 for row in rows if row[0] in wanted}
+        if len(found) == len(wanted) or time.monotonic() > until:
+            return found
+        time.sleep(0.1)
+
+
+def show(console: Console, title: str, asked: list[Asked], costs: dict[str, float | None]) -> None:
+    """Print the table."""
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    for name in ("user", "ticket", "arm", "answered by", "why", "confidence", "right", "cost", "time"):
+        table.add_column(
+            name,
+            justify="right" if name in ("confidence", "cost", "time") else "left",
+            no_wrap=name != "why",
+            overflow="ellipsis",
+            max_width=26 if name == "ticket" else None,
+        )
+    for one in asked:
+        head = one.headers
+        cost = costs.get(head["x-request-id"])
+        table.add_row(
+            one.user,
+            " ".join(one.ticket.text.split()),
+            head.get("x-gateway-arm", "-"),
+            head.get("x-gateway-model", "-"),
+            _why(one),
+            head.get("x-gateway-confidence", "-"),
+            "[green]yes[/]" if one.is_right else "[red]no[/]",
+            "unknown" if cost is None else f"${cost:.6f}",
+            f"{one.took_s:.1f} s",
+        )
+    console.print(table)
+
+
+def _why(one: Asked) -> str:
+    head = one.headers
+    if one.status != 200:
+        return f"[red]{one.status}: {one.label}[/]"
+    reason = head.get("x-gateway-fallback") or head.get("x-gateway-degraded")
+    if reason is None:
+        return "the arm was sure"
+    mark = "degraded" if "x-gateway-degraded" in head else "fallback"
+    bound = f" (below {float(head['x-gateway-threshold']):.2f})" if reason == "low_confidence" else ""
+    return f"[yellow]{mark}: {reason}{bound}[/]"
