@@ -1,6 +1,6 @@
 """Fixtures that tests of several packages share."""
 
-from tests.fakes.control import admin, config_file, parts, standin
+from tests.fakes.control import admin, parts, sqlite_template, standin, untouched_admin
 from tests.fakes.databases import (
     empty_store_url,
     migrated_postgres,
@@ -14,15 +14,16 @@ from tests.fakes.databases import (
 
 __all__ = [
     "admin",
-    "config_file",
     "empty_store_url",
     "migrated_postgres",
     "parts",
     "postgres",
     "sqlite_store",
+    "sqlite_template",
     "standin",
     "stoppable_postgres",
     "store",
     "store_url",
+    "untouched_admin",
     "valkey_url",
 ]

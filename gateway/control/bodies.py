@@ -151,6 +151,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     tree = dict(pairs)
+    if any("\ud800" <= char <= "\udfff" for name in tree for char in name):
+        raise ValueError("a name has half of a surrogate pair in it, which is no text")
     if len(tree) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
