@@ -35,9 +35,9 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
 def build_app(parts: Parts) -> AsgiApp:
     """The whole application, its guard outermost."""
     app = FastAPI(title="Fallgate admin", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for build in (health.router, routes.router, models.router, records.router):
-        app.include_router(build(parts))
-    app.include_router(not_yet.router())
+    for add in (health.add, routes.add, models.add, records.add):
+        add(app, parts)
+    not_yet.add(app)
     _add_handlers(app)
     return AdminGuard(app, parts.clock, lambda: parts.observer.seen.keys)
 

@@ -113,7 +113,7 @@ def _price(price: Price) -> Json:
     return {
         "version": price.version,
         "since_us": price.since_us,
-        "usd_per_mtok": {kind: nano / NANO for kind, nano in price.nanousd_per_mtok.items()},
+        "usd_per_mtok": {kind.value: nano / NANO for kind, nano in price.nanousd_per_mtok.items()},
         "usd_per_request": price.per_request_nanousd / NANO,
     }
 

@@ -1,6 +1,6 @@
 """Whether it lives, whether it is ready, and the page of metrics."""
 
-from fastapi import APIRouter, Response
+from fastapi import FastAPI, Response
 
 from gateway.control.endpoints.wire import json_response
 from gateway.control.parts import Parts
@@ -8,15 +8,14 @@ from gateway.control.parts import Parts
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def router(parts: Parts) -> APIRouter:
+def add(app: FastAPI, parts: Parts) -> None:
     """`/livez` and `/readyz`, which need no key, and `/metrics`."""
-    api = APIRouter()
 
-    @api.get("/livez")
+    @app.get("/livez")
     async def livez() -> Response:
         return json_response({"status": "alive"})
 
-    @api.get("/readyz")
+    @app.get("/readyz")
     async def readyz() -> Response:
         reason = parts.observer.why_not()
         if reason is not None:
@@ -24,8 +23,6 @@ def router(parts: Parts) -> APIRouter:
         snapshot = parts.observer.seen.snapshot
         return json_response({"status": "ready", "revision": snapshot.revision if snapshot else None})
 
-    @api.get("/metrics")
+    @app.get("/metrics")
     def metrics() -> Response:
         return Response(parts.page.render(), headers={"content-type": METRICS_TYPE})
-
-    return api

@@ -1,6 +1,6 @@
 """Models: what they cost, where they come from, and the switch that takes one out of traffic."""
 
-from fastapi import APIRouter, Response
+from fastapi import FastAPI, Response
 
 from gateway.control import bodies
 from gateway.control.endpoints.wire import Caller, RawBody, json_response
@@ -13,17 +13,16 @@ from gateway.store import overlays, versions
 from routing.words import ModelName
 
 
-def router(parts: Parts) -> APIRouter:
+def add(app: FastAPI, parts: Parts) -> None:
     """`/admin/v1/models` and all below it."""
-    api = APIRouter(prefix="/admin/v1/models")
 
-    @api.get("")
+    @app.get("/admin/v1/models")
     def list_models() -> Response:
         snapshot = _in_force(parts)
         names = sorted(snapshot.document.models)
         return json_response({"revision": snapshot.revision, "models": _views(parts, snapshot.document, names)})
 
-    @api.patch("/{model}")
+    @app.patch("/admin/v1/models/{model}")
     def patch_model(model: ModelName, key: Caller, raw: RawBody) -> Response:
         _check_known(model, _in_force(parts).document)
         body = bodies.parse(raw, bodies.ModelBody)
@@ -31,8 +30,6 @@ def router(parts: Parts) -> APIRouter:
         parts.observer.learn(snapshot)
         [view] = _views(parts, snapshot.document, [model])
         return json_response({"revision": snapshot.revision, **view})
-
-    return api
 
 
 def _in_force(parts: Parts) -> Snapshot:

@@ -1,6 +1,6 @@
 """Endpoints that have their place and are not built yet."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from gateway.errors import ApiError
 
@@ -8,13 +8,11 @@ PATHS = ("/", "/admin/v1/keys", "/admin/v1/keys/{key}", "/admin/v1/routes/{route
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def router() -> APIRouter:
+def add(app: FastAPI) -> None:
     """404 with a sentence, whatever the method."""
-    api = APIRouter()
 
     def not_yet(request: Request) -> Response:
         raise ApiError(404, f"{request.scope['path']} is not built yet", code="not_yet")
 
     for path in PATHS:
-        api.add_api_route(path, not_yet, methods=_METHODS)
-    return api
+        app.add_api_route(path, not_yet, methods=_METHODS)

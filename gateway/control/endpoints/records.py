@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import FastAPI, Query, Response
 
 from gateway.control.endpoints.wire import json_response
 from gateway.control.observer import WORKER_AGE_S
@@ -15,11 +15,10 @@ MAX_PAGE = 1000
 _MAX_ID = 2**63 - 1
 
 
-def router(parts: Parts) -> APIRouter:
+def add(app: FastAPI, parts: Parts) -> None:
     """`/admin/v1/audit` and `/admin/v1/workers`."""
-    api = APIRouter(prefix="/admin/v1")
 
-    @api.get("/audit")
+    @app.get("/admin/v1/audit")
     def get_audit(
         route: str | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
@@ -29,7 +28,7 @@ def router(parts: Parts) -> APIRouter:
         following = found[-1].id if len(found) == limit else None
         return json_response({"entries": [asdict(entry) for entry in found], "next_before_id": following})
 
-    @api.get("/workers")
+    @app.get("/admin/v1/workers")
     def get_workers() -> Response:
         now_us = parts.clock()
         snapshot = parts.newest()
@@ -40,5 +39,3 @@ def router(parts: Parts) -> APIRouter:
                 "workers": [worker_view(worker, now_us) for worker in alive],
             }
         )
-
-    return api

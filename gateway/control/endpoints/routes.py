@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import FastAPI, Header, Response
 
 from gateway.control import bodies, preconditions
 from gateway.control.endpoints.wire import Caller, RawBody, json_response
@@ -19,20 +19,19 @@ from routing.words import ModelName, RouteName
 IfMatch = Annotated[str | None, Header()]
 
 
-def router(parts: Parts) -> APIRouter:
+def add(app: FastAPI, parts: Parts) -> None:
     """`/admin/v1/routes` and all below it."""
-    api = APIRouter(prefix="/admin/v1/routes")
     desk = _Desk(parts)
 
-    @api.get("")
+    @app.get("/admin/v1/routes")
     def list_routes() -> Response:
         return json_response({"routes": desk.views(desk.snapshot())})
 
-    @api.get("/{route}")
+    @app.get("/admin/v1/routes/{route}")
     def get_route(route: RouteName) -> Response:
         return desk.show(route, desk.snapshot())
 
-    @api.put("/{route}/split")
+    @app.put("/admin/v1/routes/{route}/split")
     def put_split(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
         def read(document: Document, entry: RouteEntry) -> tuple[RouteChange, str | None]:
             body = bodies.parse(raw, bodies.SplitBody)
@@ -41,17 +40,17 @@ def router(parts: Parts) -> APIRouter:
 
         return desk.change(route, key, if_match, read)
 
-    @api.patch("/{route}")
+    @app.patch("/admin/v1/routes/{route}")
     def patch_route(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
         return desk.change(route, key, if_match, lambda document, entry: _policy(raw, entry))
 
-    @api.delete("/{route}/overlay")
+    @app.delete("/admin/v1/routes/{route}/overlay")
     def delete_overlay(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
         return desk.change(
             route, key, if_match, lambda document, entry: (ClearOverlay(), bodies.parse(raw, bodies.ReasonBody).reason)
         )
 
-    @api.post("/{route}/rollback")
+    @app.post("/admin/v1/routes/{route}/rollback")
     def post_rollback(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
         since_s = time.monotonic()
         return desk.change(
@@ -61,8 +60,6 @@ def router(parts: Parts) -> APIRouter:
             lambda document, entry: (RollBack(), bodies.parse(raw, bodies.ReasonBody).reason),
             then=lambda revision: parts.observer.time_rollback(route, revision, since_s),
         )
-
-    return api
 
 
 ReadChange = Callable[[Document, RouteEntry], tuple[RouteChange, str | None]]
