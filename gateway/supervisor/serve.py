@@ -31,6 +31,15 @@ class Plane(StrEnum):
     CONTROL = "control"
 
 
+class LogLevel(StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What the operator asked for."""
@@ -38,7 +47,7 @@ class Order:
     config: Path
     plane: Plane = Plane.BOTH
     drain_s: float = 30.0
-    log_level: str = "info"
+    log_level: LogLevel = LogLevel.INFO
 
 
 def serve(order: Order) -> int:
@@ -84,7 +93,7 @@ def _worker(order: Order, facts: Facts, number: int, listener: socket.socket) ->
             state_dir=facts.state_dir,
             data_fd=listener.fileno(),
             drain_s=order.drain_s,
-            log_level=order.log_level,
+            log_level=order.log_level.value,
         )
 
     return Child(f"worker {number}", python_module("gateway.worker"), plan, [listener.fileno()])
@@ -99,6 +108,6 @@ def _control(order: Order, facts: Facts, listener: socket.socket, *, has_data_pl
         state_dir=facts.state_dir,
         admin_fd=listener.fileno(),
         has_data_plane=has_data_plane,
-        log_level=order.log_level,
+        log_level=order.log_level.value,
     )
     return Child("control plane", python_module("gateway.control"), lambda: plan, [listener.fileno()])

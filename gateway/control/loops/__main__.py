@@ -14,6 +14,9 @@ from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, read
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
 
+PAUSE_S = 0.1
+"""Between two pieces of one loop's work, for others who want to write."""
+
 log = logging.getLogger(__name__)
 
 
@@ -24,7 +27,7 @@ class Loop:
     name: str
     every_s: float
     run: Callable[[], bool]
-    """Does a bounded piece of work; whether there is more to do at once."""
+    """Does a bounded piece of work; whether there is more to do soon."""
     due_s: float = 0.0
 
 
@@ -32,7 +35,7 @@ def run_due(loops: list[Loop], now_s: float) -> float:
     """Run what is due; the moment at which something is due next."""
     for loop in loops:
         if loop.due_s <= now_s:
-            loop.due_s = now_s if _run(loop) else now_s + loop.every_s
+            loop.due_s = now_s + (PAUSE_S if _run(loop) else loop.every_s)
     return min(loop.due_s for loop in loops)
 
 

@@ -7,6 +7,7 @@ from gateway.store.engine import Store
 from gateway.store.retention import expire
 
 RETENTION_EVERY_S = 600.0
+PIECE = 1000
 _DAY_US = 86_400 * 1_000_000
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ class Retention:
 
     def run(self) -> bool:
         """Delete one piece; whether there may be more."""
-        deleted = expire(self._store, self._clock() - self._days * _DAY_US)
+        deleted = expire(self._store, self._clock() - self._days * _DAY_US, PIECE)
         if deleted:
             log.info("%d requests older than %d days were deleted", deleted, self._days)
-        return deleted > 0
+        return deleted >= PIECE

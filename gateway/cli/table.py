@@ -1,0 +1,36 @@
+"""All commands, with the line that `fallgate --help` shows of each."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """Where a command is."""
+
+    module: str
+    attribute: str
+    """A function, or a typer application with commands of its own."""
+    help: str
+
+
+BUILT = {
+    "serve": Entry("gateway.cli.serve", "serve", "Run the gateway."),
+    "simulate": Entry("gateway.cli.simulate", "simulate", "Serve simulated models."),
+    "vllm": Entry("gateway.cli.vllm", "vllm", "Launch a vLLM server with adapters."),
+    "config": Entry("gateway.cli.config", "app", "Check, show and describe the configuration file."),
+    "split": Entry("gateway.cli.split", "split", "Change how a route's traffic is split, while it flows."),
+    "rollback": Entry("gateway.cli.rollback", "rollback", "Go back to the split that a route had before."),
+    "explain": Entry("gateway.cli.explain", "explain", "Say which arm a unit gets, and why."),
+}
+
+NOT_BUILT = {
+    "keys": "Make, list and revoke API keys.",
+    "versions": "List, register and promote versions.",
+    "experiment": "Compare the arms of a route.",
+    "plan": "Say how large an experiment has to be.",
+    "cost": "Say what a route costs and saves.",
+    "drifting": "Say how far a route's traffic has drifted.",
+    "calibrate": "Fit a confidence to rows of a file.",
+    "curve": "Draw the trade between cost and quality.",
+    "compare": "Compare the arms of a file.",
+    "drift": "Compare two files.",
+}
