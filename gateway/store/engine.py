@@ -31,13 +31,9 @@ _POSTGRES_CONNECT = {
     "application_name": "fallgate",
 }
 
-_UNAVAILABLE = (
-    sa_exc.OperationalError,
-    sa_exc.InterfaceError,
-    sa_exc.InternalError,
-    sa_exc.ProgrammingError,
-    sa_exc.TimeoutError,
-)
+# The other errors of SQLite, and those of PostgreSQL about a value, are about what was asked and not about the store.
+_UNAVAILABLE = (sa_exc.OperationalError, sa_exc.TimeoutError)
+_POSTGRES_UNAVAILABLE = (*_UNAVAILABLE, sa_exc.InterfaceError, sa_exc.InternalError, sa_exc.ProgrammingError)
 
 
 class Store:
@@ -49,6 +45,7 @@ class Store:
         """`sqlite` or `postgresql`."""
         self.where = engine.url.render_as_string(hide_password=True)
         """The address, for messages."""
+        self._unavailable = _POSTGRES_UNAVAILABLE if self.is_postgres else _UNAVAILABLE
         isolation: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.is_postgres else {_READS: True}
         self._reader = engine.execution_options(**isolation)
 
@@ -82,8 +79,15 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except _UNAVAILABLE as error:
-            raise StoreUnavailable(f"store {self.where}: {_first_line(error)}; {self._advice(error)}") from error
+        except self._unavailable as error:
+            raise self._outage(error) from error
+        except sa_exc.DatabaseError as error:
+            if type(error) is not sa_exc.DatabaseError:
+                raise
+            raise self._outage(error) from error  # such as a damaged file
+
+    def _outage(self, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(f"store {self.where}: {_first_line(error)}; {self._advice(error)}")
 
     def _advice(self, error: Exception) -> str:
         if isinstance(error, sa_exc.ProgrammingError) or "no such table" in str(error):
@@ -129,7 +133,10 @@ def _sqlite(url: URL) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
-    engine = create_engine(url.set(database=str(path)), creator=connect, hide_parameters=True, pool_timeout=5)
+    # Recycled, so that a file which was replaced, as by a restore, is noticed.
+    engine = create_engine(
+        url.set(database=str(path)), creator=connect, hide_parameters=True, pool_timeout=5, pool_recycle=60
+    )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
