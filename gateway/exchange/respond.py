@@ -46,8 +46,8 @@ async def send_stream(exchange: Exchange, attempt: Attempt, stream: AnswerStream
             data = stream.take() or await stream.next()
             is_over = stream.has_ended
             await send({"type": "http.response.body", "body": data, "more_body": not is_over})
-        stream.release()
         if attempt.ended_s is None:
+            stream.release()
             attempt.succeed()
     except UpstreamError as error:
         exchange.outcome = Outcome.INTERRUPTED

@@ -34,6 +34,7 @@ class AnswerStream:
         self.held: list[bytes] = []
         """Events that were read and not sent."""
         self.has_ended = False
+        self._is_released = False
         self._connection = connection
         self._reader = reader
         self._splitter = EventSplitter()
@@ -100,12 +101,15 @@ class AnswerStream:
         return self._reader.flaw
 
     def close(self) -> None:
-        """Make the upstream stop."""
-        self._connection.close()
+        """Make the upstream stop. Nothing to stop once the stream was released."""
+        if not self._is_released:
+            self._connection.close()
 
     def release(self) -> None:
-        """Be done with it: the connection is used again if the answer ended well."""
-        self._attempt.live.upstream.release(self._connection)
+        """Be done with it: the connection is used again if the answer ended well. From here on it is others'."""
+        if not self._is_released:
+            self._is_released = True
+            self._attempt.live.upstream.release(self._connection)
 
     async def _read(self, overdue_at_s: float | None) -> None:
         """Read some bytes, or find that it is time to judge what there is."""

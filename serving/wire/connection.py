@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._has_head = False
         self._has_length = False
+        self._keeps_alive = False
         self._is_busy = False
         self._is_discarding = False
         self._error: UpstreamError | None = None
@@ -111,8 +112,11 @@ class Connection(asyncio.Protocol):
         self._fail(TimedOut(f"the model did not answer in time ({what})"))
 
     def release(self, put_back: Callable[["Connection"], None]) -> None:
-        """Be done with the answer: hand the connection back, once what is left of the answer has come."""
-        if self.is_closed:
+        """Be done with the answer: hand the connection back, once what is left of the answer has come.
+
+        Saying so twice is harmless; a connection that were handed back twice would serve two requests at once.
+        """
+        if self.is_closed or not self._is_busy:
             return
         if self.is_complete:
             self._finish(put_back)
@@ -178,6 +182,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
+        self._keeps_alive = self._parser.should_keep_alive()
         self._has_head = self.status >= 200
 
     def on_body(self, body: bytes) -> None:
@@ -240,7 +245,7 @@ class Connection(asyncio.Protocol):
         self._is_discarding = False
         self._is_busy = False
         self._buffered = 0
-        if self.is_closed or not self._parser.should_keep_alive():
+        if self.is_closed or not self._keeps_alive:
             self.close()
         else:
             self.is_reused = True
