@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.clock import now_us
@@ -25,10 +26,15 @@ _log = logging.getLogger("fallgate.data")
 class Records(Protocol):
     """Where records go."""
 
-    queued: int
-    dropped: int
+    @property
+    def queued(self) -> int:
+        """Records that wait for the store."""
 
-    def put(self, row: RequestRow, attempts: list[AttemptRow]) -> None:
+    @property
+    def dropped(self) -> int:
+        """Records that were lost."""
+
+    def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
         """Hand a record over, without waiting."""
 
 

@@ -93,8 +93,8 @@ class Exchange:
     """Until something else is known, as for an attempt."""
     reason: Reason | None = None
     served: Attempt | None = None
-    status: int = 499
-    """What the client got; 499 (client closed request) is never sent, only recorded."""
+    status: int | None = None
+    """What the client got; `None` where it had left before."""
     committed_s: float | None = None
 
     def force(self, arm: ModelName | None) -> None:
