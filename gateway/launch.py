@@ -47,8 +47,6 @@ class ControlPlan(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: str
     admin_fd: int
     """The listening socket."""
-    has_data_plane: bool
-    """Whether workers run beside it on this machine."""
     log_level: str
 
 

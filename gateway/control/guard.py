@@ -60,13 +60,7 @@ class AdminGuard:
     def _admit(self, path: str, authorization: bytes | None) -> KeyEntry:
         keys = self._keys()
         if keys is None:
-            raise ApiError(
-                503,
-                "no configuration has been published yet, so no key is known; GET /readyz says what is waited for",
-                type="api_error",
-                code="not_ready",
-                headers=[(b"retry-after", b"1")],
-            )
+            raise not_ready()
         key = keys.find(authorization)
         if key is None:
             raise ApiError(
@@ -84,6 +78,18 @@ class AdminGuard:
                 code="insufficient_scope",
             )
         return key
+
+
+def not_ready() -> ApiError:
+    """The 503 before anything was published."""
+    return ApiError(
+        503,
+        "no configuration has been published yet, so there are neither routes nor keys; GET /readyz says what is "
+        "waited for",
+        type="api_error",
+        code="not_ready",
+        headers=[(b"retry-after", b"1")],
+    )
 
 
 class _Answer:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from gateway.control.file import FollowedFile
+from gateway.control.observer import Observer
 from gateway.launch import ControlPlan, LoopsPlan
 from gateway.snapshot.compile import from_config
-from gateway.snapshot.document import Snapshot
 from gateway.snapshot.errors import ChangeRefused
 from gateway.snapshot.publish import Publisher
 from gateway.store import versions
@@ -42,14 +42,16 @@ class Leader:
         store: Store,
         publisher: Publisher,
         file: FollowedFile,
-        on_published: Callable[[Snapshot], None],
+        observer: Observer,
         show_keys: Callable[[list[NewKey]], None],
     ) -> None:
-        """`show_keys` is given first keys that were just made, whose secrets nobody sees again."""
+        """`observer` is started once the store has its tables; `show_keys` is given first keys that were just made, whose
+        secrets nobody sees again.
+        """
         self.file = file
         self._store = store
         self._publisher = publisher
-        self._on_published = on_published
+        self._observer = observer
         self._show_keys = show_keys
         self._lease = Lease(store, LEASE, plan.holder, LEASE_TTL_S)
         self._plan = plan
@@ -106,6 +108,7 @@ class Leader:
         if not self._is_migrated:
             migrate(self._store)
             self._is_migrated = True
+            self._observer.start()
         asked_s = time.monotonic()
         if not self._lease.acquire_or_renew():
             self._held_until_s = 0.0
@@ -135,7 +138,7 @@ class Leader:
             log.info("%s says what it said before", self.file.path)
         else:
             log.info("revision %d is published", snapshot.revision)
-            self._on_published(snapshot)
+            self._observer.learn(snapshot)
 
     def _keep_loops(self) -> None:
         now_s = time.monotonic()

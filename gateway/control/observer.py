@@ -96,7 +96,16 @@ class Observer:
         """End after the look that is under way."""
         self._stopping.set()
         self._wake.set()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def expect(self, last: Snapshot) -> None:
+        """Go by the keys of the snapshot that was in force here last, until the store says which is now.
+
+        Its revision means nothing yet: the store may be another one, or restored from a backup.
+        """
+        with self._lock:
+            self._seen = replace(self._seen, keys=KeyRing(last.document.keys))
 
     def learn(self, snapshot: Snapshot) -> None:
         """Take in a snapshot that was just published or read, without waiting for the next look."""

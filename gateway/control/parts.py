@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from gateway.clock import Clock
+from gateway.control.guard import not_ready
 from gateway.control.leader import Leader
 from gateway.control.observer import Observer
 from gateway.control.page import Page
@@ -27,18 +28,21 @@ class Parts:
     page: Page
     clock: Clock
 
-    def newest(self) -> Snapshot | None:
+    def newest(self) -> Snapshot:
         """The snapshot in force, read from the store, since another replica may just have published one.
 
         Raises:
+            ApiError: 503, nothing has been published yet.
             StoreError: the store does not answer.
         """
         known = self.observer.seen.snapshot
         newer = snapshots.latest(self.store, known.revision if known else 0)
-        if newer is None:
-            return known
-        self.observer.learn(newer)
-        return newer
+        if newer is not None:
+            self.observer.learn(newer)
+        newest = newer or known
+        if newest is None:
+            raise not_ready()
+        return newest
 
     def file_in_force(self) -> FileDocument | None:
         """The file that counts, which may be another replica's."""

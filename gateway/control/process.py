@@ -19,6 +19,7 @@ from gateway.control.page import Page
 from gateway.control.parts import Parts
 from gateway.data.protocol import WireProtocol
 from gateway.launch import ControlPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
+from gateway.snapshot.kept import kept
 from gateway.snapshot.publish import Publisher
 from gateway.store.engine import open_store
 from gateway.store.keys import NewKey
@@ -50,7 +51,6 @@ def main() -> int:
         )
     )
     told.connect(server, parts.leader)
-    parts.observer.start()
     parts.leader.start()
     try:
         asyncio.run(server.serve(sockets=[socket.socket(fileno=plan.admin_fd)]))
@@ -89,15 +89,17 @@ class _Told:
 
 def build(plan: ControlPlan) -> Parts:
     """Everything, not started yet."""
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for chatty in ("uvicorn.error", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     store = open_store(plan.store_url)
     publisher = Publisher(store, now_us, coordination_url=plan.coordination_url)
     file = FollowedFile(Path(plan.config), os.environ)
     page = Page(metrics_dir(plan.state_dir), lambda: observer.seen, lambda: file.is_good)
     observer = Observer(store, now_us, page.rolled_back, page.tidy)
-    leader = Leader(
-        plan=plan, store=store, publisher=publisher, file=file, on_published=observer.learn, show_keys=show_keys
-    )
+    last = kept(Path(plan.state_dir))
+    if last is not None:
+        observer.expect(last)
+    leader = Leader(plan=plan, store=store, publisher=publisher, file=file, observer=observer, show_keys=show_keys)
     return Parts(store=store, publisher=publisher, observer=observer, leader=leader, page=page, clock=now_us)
 
 

@@ -1,5 +1,6 @@
 """What the admin API shows of a snapshot: plain values, percentages as numbers, nothing secret."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.snapshot.change import route_etag
-from gateway.snapshot.document import Document, FallbackEntry, ModelEntry, RouteEntry, Snapshot
+from gateway.snapshot.document import Document, FallbackEntry, RouteEntry, Snapshot
 from gateway.snapshot.overlay import Overlay, OverlayField
 from gateway.store.versions import VersionRecord
 from gateway.store.workers import WorkerReport
@@ -150,10 +151,6 @@ def _warnings(entry: RouteEntry, document: Document) -> Iterable[str]:
 
 def _notices(name: str, workers: Iterable[WorkerReport]) -> list[str]:
     """What workers noticed of this route, each sentence once."""
+    about_it = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-]|\.\w)")
     said = (notice for worker in workers for notice in worker.notices)
-    return list(dict.fromkeys(notice for notice in said if f"routes.{name}" in notice or f"{name!r}" in notice))
-
-
-def models_by_name(document: Document) -> dict[ModelName, ModelEntry]:
-    """The models, in the order of their names."""
-    return dict(sorted(document.models.items()))
+    return list(dict.fromkeys(notice for notice in said if about_it.search(notice)))

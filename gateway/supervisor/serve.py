@@ -64,7 +64,7 @@ def serve(order: Order) -> int:
         sys.stderr.write(f"{order.config}: {error}\n")
         return 1
     workers = [_worker(order, facts, number, data) for number in range(1, facts.workers + 1)] if data else []
-    control = _control(order, facts, admin, has_data_plane=data is not None) if admin else None
+    control = _control(order, facts, admin) if admin else None
     banner = Banner(facts=facts, data=data, admin=admin)
     with Signals() as signals:
         supervisor = Supervisor(workers=workers, control=control, drain_s=order.drain_s, is_ready=banner.shows_if_ready)
@@ -99,7 +99,7 @@ def _worker(order: Order, facts: Facts, number: int, listener: socket.socket) ->
     return Child(f"worker {number}", python_module("gateway.worker"), plan, [listener.fileno()])
 
 
-def _control(order: Order, facts: Facts, listener: socket.socket, *, has_data_plane: bool) -> Child:
+def _control(order: Order, facts: Facts, listener: socket.socket) -> Child:
     plan = ControlPlan(
         holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         config=str(order.config),
@@ -107,7 +107,6 @@ def _control(order: Order, facts: Facts, listener: socket.socket, *, has_data_pl
         coordination_url=facts.coordination_url,
         state_dir=facts.state_dir,
         admin_fd=listener.fileno(),
-        has_data_plane=has_data_plane,
         log_level=order.log_level.value,
     )
     return Child("control plane", python_module("gateway.control"), lambda: plan, [listener.fileno()])

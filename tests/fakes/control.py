@@ -101,7 +101,6 @@ def control_parts(directory: Path, template: Path) -> Iterator[Parts]:
         coordination_url=None,
         state_dir=str(directory / "state"),
         admin_fd=-1,
-        has_data_plane=True,
         log_level="info",
     )
     with pytest.MonkeyPatch.context() as patch:

@@ -7,7 +7,7 @@ from gateway.control.endpoints.wire import Caller, RawBody, json_response
 from gateway.control.parts import Parts
 from gateway.control.views import Json, model_view
 from gateway.errors import ApiError
-from gateway.snapshot.document import Document, Snapshot
+from gateway.snapshot.document import Document
 from gateway.snapshot.overlay import OverlayScope
 from gateway.store import overlays, versions
 from routing.words import ModelName
@@ -18,24 +18,18 @@ def add(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/admin/v1/models")
     def list_models() -> Response:
-        snapshot = _in_force(parts)
+        snapshot = parts.newest()
         names = sorted(snapshot.document.models)
         return json_response({"revision": snapshot.revision, "models": _views(parts, snapshot.document, names)})
 
     @app.patch("/admin/v1/models/{model}")
     def patch_model(model: ModelName, key: Caller, raw: RawBody) -> Response:
-        _check_known(model, _in_force(parts).document)
+        _check_known(model, parts.newest().document)
         body = bodies.parse(raw, bodies.ModelBody)
         snapshot = parts.publisher.change_model(model, body.enabled, key.name, body.reason)
         parts.observer.learn(snapshot)
         [view] = _views(parts, snapshot.document, [model])
         return json_response({"revision": snapshot.revision, **view})
-
-
-def _in_force(parts: Parts) -> Snapshot:
-    snapshot = parts.newest()
-    assert snapshot is not None, "without a snapshot there are no keys, and the guard lets nobody in"
-    return snapshot
 
 
 def _views(parts: Parts, document: Document, names: list[ModelName]) -> list[Json]:

@@ -31,11 +31,11 @@ def add(app: FastAPI, parts: Parts) -> None:
     @app.get("/admin/v1/workers")
     def get_workers() -> Response:
         now_us = parts.clock()
-        snapshot = parts.newest()
+        revision = parts.newest().revision
         alive = workers.live(parts.store, now_us, WORKER_AGE_S)
         return json_response(
             {
-                "revision": snapshot.revision if snapshot else None,
+                "revision": revision,
                 "workers": [worker_view(worker, now_us) for worker in alive],
             }
         )

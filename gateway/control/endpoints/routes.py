@@ -25,11 +25,11 @@ def add(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/admin/v1/routes")
     def list_routes() -> Response:
-        return json_response({"routes": desk.views(desk.snapshot())})
+        return json_response({"routes": desk.views(parts.newest())})
 
     @app.get("/admin/v1/routes/{route}")
     def get_route(route: RouteName) -> Response:
-        return desk.show(route, desk.snapshot())
+        return desk.show(route, parts.newest())
 
     @app.put("/admin/v1/routes/{route}/split")
     def put_split(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
@@ -72,12 +72,6 @@ class _Desk:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def snapshot(self) -> Snapshot:
-        """The one in force."""
-        snapshot = self._parts.newest()
-        assert snapshot is not None, "without a snapshot there are no keys, and the guard lets nobody in"
-        return snapshot
-
     def views(self, snapshot: Snapshot, only: RouteName | None = None) -> list[Json]:
         """All routes, or one."""
         file = self._parts.file_in_force()
@@ -108,7 +102,7 @@ class _Desk:
         then: Callable[[int], None] | None = None,
     ) -> Response:
         """Change one route. Its existence and `If-Match` come first, then the body; `then` is given the revision."""
-        before = self.snapshot()
+        before = self._parts.newest()
         entry = _entry(route, before)
         expected = preconditions.expected_etag(if_match, route_etag(entry))
         change, reason = read(before.document, entry)
