@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._has_head = False
         self._has_length = False
+        self._is_silent = True
         self._keeps_alive = False
         self._is_busy = False
         self._is_discarding = False
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._chunks = []
         self._buffered = self._head_bytes = 0
         self._has_head = self._has_length = False
+        self._is_silent = True
         self._is_busy = True
         self._transport.write(request)
 
@@ -116,9 +118,9 @@ class Connection(asyncio.Protocol):
 
         Saying so twice is harmless; a connection that were handed back twice would serve two requests at once.
         """
-        if self.is_closed or not self._is_busy:
+        if not self._is_busy:
             return
-        if self.is_complete:
+        if self.is_closed or self.is_complete:
             self._finish(put_back)
             return
         self._is_discarding = True
@@ -141,6 +143,7 @@ class Connection(asyncio.Protocol):
         if not self._is_busy:
             self.close()  # an answer to nothing
             return
+        self._is_silent = False
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -162,14 +165,20 @@ class Connection(asyncio.Protocol):
         if self._has_head and not self._has_length and exc is None:
             self.is_complete = True  # such a body ends with its connection (RFC 9112 section 6.3)
             self._wake()
-        elif self.is_reused and not self._head_bytes and not self._has_head:
+        elif self.is_reused and self._is_silent:
             self._fail(StaleConnection("the upstream closed a connection that was kept alive"))
         else:
             self._fail(Broken("the upstream closed the connection before its answer was complete"))
 
     # --- httptools
 
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            self.is_closed = True  # a second answer to one request: the next one must not get it
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.is_complete:
+            return
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > MAX_HEAD_BYTES:
             self._fail(Malformed("the upstream sent too many headers"))
@@ -181,13 +190,15 @@ class Connection(asyncio.Protocol):
                 self._has_length = True
 
     def on_headers_complete(self) -> None:
+        if self.is_complete:
+            return
         self.status = self._parser.get_status_code()
         self._keeps_alive = self._parser.should_keep_alive()
         self._has_head = self.status >= 200
 
     def on_body(self, body: bytes) -> None:
         self._buffered += len(body)
-        if not self._is_discarding:
+        if not self._is_discarding and not self.is_complete:
             self._chunks.append(body)
 
     def on_message_complete(self) -> None:
