@@ -9,7 +9,7 @@ from gateway.exchange.facts import Attempt, Exchange
 from gateway.exchange.headers import explain
 from gateway.exchange.stream import AnswerStream
 from routing.words import Outcome
-from serving.errors import Busy, RequestRejected, UpstreamError
+from serving.errors import Busy, NotAdmitted, RequestRejected, UpstreamError
 from serving.whole import WholeAnswer
 
 _EVENT_STREAM: Final[Headers] = [
@@ -91,7 +91,7 @@ def failure_of(exchange: Exchange) -> ApiError:
         return ApiError(status, str(last), type=last.type, code=last.error_code, param=last.param)
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     headers = retry_after_headers(min(waits) if waits else None)
-    if len(exchange.attempts) > 1 and not isinstance(last, Busy):
+    if len(exchange.attempts) > 1 and not isinstance(last, Busy | NotAdmitted):
         # Two models were asked already; a client that tries again at once would multiply the load.
         headers.append((b"x-should-retry", b"false"))
     return ApiError(last.status, str(last), type=last.type, code=last.code, headers=headers)
