@@ -199,7 +199,7 @@ def main() -> int:
     parser.add_argument("--drill", action="store_true", help="stop the versions' server at the end, and ask again")
     parser.add_argument("--once", action="store_true", help="end after the traffic instead of waiting for Ctrl-C")
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     console = Console(highlight=False)
     FOLDER.mkdir(exist_ok=True)

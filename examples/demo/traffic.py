@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -95,40 +96,41 @@ def costs_usd(database: Path, asked: list[Asked], limit_s: float = 5.0) -> dict[
 
 
 def show(console: Console, title: str, asked: list[Asked], costs: dict[str, float | None]) -> None:
-    """Print the table."""
-    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
-    for name in ("user", "ticket", "arm", "answered by", "why", "confidence", "right", "cost", "time"):
-        table.add_column(
-            name,
-            justify="right" if name in ("confidence", "cost", "time") else "left",
-            no_wrap=name != "why",
-            overflow="ellipsis",
-            max_width=26 if name == "ticket" else None,
-        )
+    """Print the table; a narrow terminal gets the columns that matter."""
+    is_wide = console.width >= 116
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    columns = ["user", "ticket", "arm", "answered by", "fell back for", "sure", "right", "cost", "time"]
+    for name in columns:
+        if is_wide or name not in ("ticket", "time"):
+            is_number = name in ("sure", "cost", "time")
+            table.add_column(name, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis")
+    if is_wide:
+        table.columns[1].max_width = 30
     for one in asked:
-        head = one.headers
-        cost = costs.get(head["x-request-id"])
-        table.add_row(
-            one.user,
-            " ".join(one.ticket.text.split()),
-            head.get("x-gateway-arm", "-"),
-            head.get("x-gateway-model", "-"),
-            _why(one),
-            head.get("x-gateway-confidence", "-"),
-            "[green]yes[/]" if one.is_right else "[red]no[/]",
-            "unknown" if cost is None else f"${cost:.6f}",
-            f"{one.took_s:.1f} s",
-        )
+        cells = _cells(one, costs.get(one.headers["x-request-id"]))
+        table.add_row(*(cells if is_wide else (cells[0], *cells[2:-1])))
     console.print(table)
 
 
-def _why(one: Asked) -> str:
+def _cells(one: Asked, cost: float | None) -> tuple[str, ...]:
     head = one.headers
+    return (
+        one.user,
+        " ".join(one.ticket.text.split()),
+        head.get("x-gateway-arm", "-"),
+        head.get("x-gateway-model", "-"),
+        _why(one),
+        f"{float(head['x-gateway-confidence']):.2f}" if "x-gateway-confidence" in head else "-",
+        "[green]yes[/]" if one.is_right else "[red]no[/]",
+        "unknown" if cost is None else f"${cost:.6f}",
+        f"{one.took_s:.1f} s",
+    )
+
+
+def _why(one: Asked) -> str:
     if one.status != 200:
         return f"[red]{one.status}: {one.label}[/]"
-    reason = head.get("x-gateway-fallback") or head.get("x-gateway-degraded")
-    if reason is None:
-        return "the arm was sure"
-    mark = "degraded" if "x-gateway-degraded" in head else "fallback"
-    bound = f" (below {float(head['x-gateway-threshold']):.2f})" if reason == "low_confidence" else ""
-    return f"[yellow]{mark}: {reason}{bound}[/]"
+    degraded = one.headers.get("x-gateway-degraded")
+    if degraded is not None:
+        return f"[red]{degraded}, degraded[/]"
+    return f"[yellow]{one.headers.get('x-gateway-fallback', '')}[/]"

@@ -1,6 +1,6 @@
 """`POST /v1/chat/completions` and `POST /v1/completions`: from bytes to an exchange, and through it."""
 
-import asyncio
+from time import monotonic
 from typing import Final, Protocol
 
 from gateway.clock import Clock
@@ -49,7 +49,7 @@ class CompletionsEndpoint:
         if scope["method"] != "POST":
             raise ApiError(405, "use POST", headers=[(b"allow", b"POST")])
         head: RequestHead = scope[HEAD_KEY]
-        started_s = asyncio.get_running_loop().time()
+        started_s = monotonic()
         live = self._plane.live
         if live is None:
             raise NOT_READY

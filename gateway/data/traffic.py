@@ -1,9 +1,9 @@
 """What a worker knows and counts: the snapshot in force, and what every finished request leaves."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final, Protocol
 
 from gateway.clock import now_us
@@ -59,7 +59,7 @@ class Traffic:
     def finish(self, exchange: Exchange) -> None:
         """It has ended: count it and hand its record over."""
         self._in_flight -= 1
-        ended_s = asyncio.get_running_loop().time()
+        ended_s = monotonic()
         bills = [bill_of(exchange, attempt) for attempt in exchange.attempts]
         observe(self._metrics, exchange, bills, ended_s)
         row, attempts = record_of(exchange, bills, ended_s)

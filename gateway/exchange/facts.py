@@ -1,7 +1,7 @@
 """What is known of a request that is being answered, and of each attempt at it. Filled in as it happens."""
 
-import asyncio
 from dataclasses import dataclass, field, replace
+from time import monotonic
 
 from gateway.data.guard import RequestHead
 from gateway.data.inquiry import Inquiry
@@ -28,7 +28,11 @@ _RESULTS = {
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One call to one model. Times are of the loop's monotonic clock, in seconds."""
+    """One call to one model. Times are of the monotonic clock, in seconds.
+
+    Not of the loop's: that of uvloop ticks in milliseconds, which is longer than the gateway takes. Both count from
+    the same moment, so deadlines may be set by either.
+    """
 
     number: int
     model: ModelName
@@ -64,11 +68,11 @@ class Attempt:
 
     def break_off(self) -> None:
         """Note that the attempt ends before its answer does, for no fault of the model."""
-        self.ended_s = asyncio.get_running_loop().time()
+        self.ended_s = monotonic()
         self.live.upstream.breaker.abandoned()
 
     def _close(self, error: UpstreamError | None) -> None:
-        now_s = self.ended_s = asyncio.get_running_loop().time()
+        now_s = self.ended_s = monotonic()
         self.live.upstream.note(error, now_s)
 
 
@@ -115,7 +119,7 @@ class Exchange:
             number=call.number,
             model=call.model,
             live=self.live.models[call.model],
-            started_s=asyncio.get_running_loop().time(),
+            started_s=monotonic(),
         )
         self.attempts.append(attempt)
         return attempt

@@ -1,6 +1,7 @@
 """Send what a verdict says: an answer, a stream up to its end or its breaking off, or an error."""
 
 import asyncio
+from time import monotonic
 from typing import Final
 
 from gateway.data.guard import Send, send_error
@@ -38,7 +39,7 @@ async def send_stream(exchange: Exchange, attempt: Attempt, stream: AnswerStream
     The whole of it is judged at its end, for the record; nothing can be taken back by then.
     """
     exchange.status = 200
-    exchange.committed_s = asyncio.get_running_loop().time()
+    exchange.committed_s = monotonic()
     try:
         await send({"type": "http.response.start", "status": 200, "headers": [*explain(exchange), *_EVENT_STREAM]})
         is_over = False

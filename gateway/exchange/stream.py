@@ -1,7 +1,7 @@
 """One upstream's stream: read, judged while it is held, and passed on."""
 
-import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from gateway.exchange.facts import Attempt
 from routing.answer.hold import HoldState, decide, is_full
@@ -16,7 +16,7 @@ from serving.wire.connection import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a stream may be silent. Times of the loop's clock, in seconds."""
+    """How long a stream may be silent. Times of the monotonic clock, in seconds."""
 
     first_token_at_s: float
     idle_s: float
@@ -40,7 +40,6 @@ class AnswerStream:
         self._splitter = EventSplitter()
         self._attempt = attempt
         self._patience = patience
-        self._loop = asyncio.get_running_loop()
 
     async def hold(self, window: HoldWindow, gate: Gate | None) -> tuple[HoldState, Judgement | None]:
         """Read until the start of the stream may be judged.
@@ -56,7 +55,7 @@ class AnswerStream:
         while not self.has_ended:
             is_overdue = False
             if self._reader.has_content:
-                now_s = self._loop.time()
+                now_s = monotonic()
                 if overdue_at_s is None:
                     self._attempt.first_token_s = now_s
                     overdue_at_s = now_s + (window.ms / 1000 if window.ms is not None else 1e9)
@@ -116,10 +115,10 @@ class AnswerStream:
         if self._connection.has_bytes:
             data: bytes | None = await self._connection.read()
         else:
-            give_up_at_s = self._patience.until_s(self._loop.time(), has_content=self._reader.has_content)
+            give_up_at_s = self._patience.until_s(monotonic(), has_content=self._reader.has_content)
             data = await self._connection.read_until(min(give_up_at_s, overdue_at_s or give_up_at_s))
             if data is None:
-                if self._loop.time() >= give_up_at_s:
+                if monotonic() >= give_up_at_s:
                     raise TimedOut("the model stopped answering")
                 return
         if data:
