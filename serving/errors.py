@@ -6,8 +6,9 @@
     ├── Broken             closed or reset within an answer         error        502  upstream_interrupted
     ├── TimedOut           too late: connect, first token, whole    timeout      504  upstream_timeout
     ├── Malformed          not an answer: HTML, empty, no choices   invalid      502  upstream_invalid_response
-    ├── Faulted            5xx, 408, 409, redirects, an error in a 200, finish_reason abort
-    │                                                               error        502  upstream_error
+    ├── Faulted            5xx, 408, 409, redirects, an error within a stream, finish_reason abort
+    │   │                                                           error        502  upstream_error
+    │   └── ErrorInstead   a 200 that is an error                   error        502  upstream_invalid_response
     ├── Unauthorized       401, 403: our key, not the client's      error        502  upstream_auth_error
     ├── ModelMissing       404: the upstream does not serve it      error        502  upstream_model_missing
     ├── Busy               429, with its Retry-After                unavailable  429  rate_limit_exceeded
@@ -72,6 +73,12 @@ class Malformed(UpstreamError):
 
 class Faulted(UpstreamError):
     """The upstream said that it failed."""
+
+
+class ErrorInstead(Faulted):
+    """The upstream answered with 200, and with an error all the same."""
+
+    code = "upstream_invalid_response"
 
 
 class Unauthorized(UpstreamError):

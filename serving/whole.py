@@ -7,7 +7,7 @@ import msgspec
 
 from routing.confidence.tally import Features, Tally
 from routing.cost.prices import Usage
-from serving.errors import Faulted, Malformed
+from serving.errors import ErrorInstead, Faulted, Malformed
 from serving.usage import usage_of
 
 _NULL = msgspec.Raw(b"null")
@@ -77,14 +77,14 @@ def read_whole(body: bytes, *, judges: bool, hides_logprobs: bool) -> WholeAnswe
 
     Raises:
         Malformed: it is not a completion.
-        Faulted: it is an error in disguise, or generation was aborted.
+        Faulted: it is an error in disguise (`ErrorInstead`), or generation was aborted.
     """
     try:
         answer = _answer.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("the model's server sent something that is no answer", upstream_status=200) from error
     if bytes(answer.error) != b"null":
-        raise Faulted("the model's server sent an error instead of an answer", upstream_status=200)
+        raise ErrorInstead("the model's server sent an error instead of an answer", upstream_status=200)
     if not answer.choices:
         raise Malformed("the model's answer has no choices", upstream_status=200)
     if any(choice.finish_reason in _ABORTED for choice in answer.choices):
