@@ -10,7 +10,7 @@ from gateway.exchange.facts import Attempt, Exchange
 from gateway.exchange.headers import explain
 from gateway.exchange.stream import AnswerStream
 from routing.words import Outcome
-from serving.errors import Busy, NotAdmitted, RequestRejected, UpstreamError
+from serving.errors import Broken, Busy, NotAdmitted, RequestRejected, TimedOut, UpstreamError
 from serving.whole import WholeAnswer
 
 _EVENT_STREAM: Final[Headers] = [
@@ -18,6 +18,8 @@ _EVENT_STREAM: Final[Headers] = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+_EVENT_CODES: Final = {Broken.code: "upstream_stream_interrupted", TimedOut.code: "upstream_stream_timeout"}
+"""What these are called in a stream, where they are no longer an answer's status."""
 _SHUTTING_DOWN: Final = error_body(
     "the gateway is shutting down; send the request again", type="api_error", code="server_shutting_down"
 )
@@ -54,7 +56,8 @@ async def send_stream(exchange: Exchange, attempt: Attempt, stream: AnswerStream
         exchange.outcome = Outcome.INTERRUPTED
         stream.close()
         attempt.fail(error)
-        await _send_last(send, stream.take() + error_event(error_body(str(error), type=error.type, code=error.code)))
+        code = _EVENT_CODES.get(error.code, error.code)
+        await _send_last(send, stream.take() + error_event(error_body(str(error), type="upstream_error", code=code)))
     except asyncio.CancelledError:
         stream.close()
         attempt.break_off()
