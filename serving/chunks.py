@@ -8,7 +8,7 @@ from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import Faulted, Malformed
 from serving.usage import usage_of
-from serving.whole import chat_logprobs
+from serving.whole import chat_logprobs, sum_up, without
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
@@ -51,6 +51,7 @@ class ChunkReader:
         "_is_refused",
         "_judges",
         "_shows_usage",
+        "_unfinished",
         "finish_reason",
         "has_content",
         "is_done",
@@ -59,11 +60,15 @@ class ChunkReader:
         "usage",
     )
 
-    def __init__(self, *, judges: bool, hides_logprobs: bool, shows_usage: bool) -> None:
-        """`judges`: sum up log-probabilities. The other two: what the client asked for and must see, or must not."""
+    def __init__(self, *, judges: bool, hides_logprobs: bool, shows_usage: bool, choices: int = 1) -> None:
+        """`judges`: sum up log-probabilities. The next two: what the client asked for and must see, or must not.
+
+        `choices`: how many answers the stream is to bring.
+        """
         self._judges = judges
         self._hides_logprobs = hides_logprobs
         self._shows_usage = shows_usage
+        self._unfinished = choices
         self._is_refused = False
         self.tally = Tally()
         self.tokens = 0
@@ -100,6 +105,11 @@ class ChunkReader:
         return payload
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the stream may end here: the upstream said so, or every choice is finished."""
+        return self.finish_reason is not None and (self.is_done or self._unfinished <= 0)
+
+    @property
     def flaw(self) -> str | None:
         """What is wrong with the stream, once it has ended."""
         if self.finish_reason == "content_filter":
@@ -113,30 +123,27 @@ class ChunkReader:
             if choice.finish_reason in _ABORTED:
                 raise Faulted("the model's server aborted its answer", upstream_status=200)
             self.finish_reason = choice.finish_reason
+            self._unfinished -= 1
         delta = choice.delta
-        raw = bytes(choice.logprobs)
-        if raw != b"null":
+        if bytes(choice.logprobs) != b"null":
             if self._judges:
-                self._sum_up(raw)
+                self._sum_up(choice.logprobs)
             if self._hides_logprobs:
-                # Bare quotes cannot occur inside of a JSON string, so this is the value itself.
-                payload = payload.replace(raw, b"null", 1)
+                payload = without(payload, choice.logprobs)
         elif delta.content or choice.text:
             self.tokens += 1
         if not self.has_content:
             self._look_for_content(choice)
         return payload
 
-    def _sum_up(self, raw: bytes) -> None:
+    def _sum_up(self, raw: msgspec.Raw) -> None:
         try:
             logprobs = chat_logprobs.decode(raw)
         except msgspec.DecodeError:
             return
         if logprobs is not None and logprobs.content:
             self.tokens += len(logprobs.content)
-            for entry in logprobs.content:
-                if entry.logprob is not None:
-                    self.tally.add(entry.token, entry.logprob)
+            sum_up(self.tally, logprobs.content)
 
     def _look_for_content(self, choice: _Choice) -> None:
         delta = choice.delta

@@ -34,7 +34,7 @@ class Inquiry:
         self.size_bytes = size_bytes
         self.model: str = body.get("model") or _missing_model()
         self.is_stream: bool = body.get("stream") or False
-        self.choices: int = body.get("n") or 1
+        self.choices: int = (body.get("n") or 1) * (1 if is_chat else _count_prompts(body["prompt"]))
         self.wants_logprobs: bool = is_chat and (body.get("logprobs") or False)
         options = body.get("stream_options")
         self.wants_usage: bool = bool(options and options.get("include_usage"))
@@ -119,6 +119,11 @@ def _is_content(name: str, value: Any) -> None:
 def _is_prompt(name: str, value: Any) -> None:
     if not isinstance(value, str | list) or not value:
         raise _wrong(name, "must be a string or a list that is not empty")
+
+
+def _count_prompts(prompt: Any) -> int:
+    """A text completion may ask several things at once: a list of texts, or of lists of token ids."""
+    return len(prompt) if isinstance(prompt, list) and not isinstance(prompt[0], int) else 1
 
 
 def _is_refused(name: str, value: Any) -> None:

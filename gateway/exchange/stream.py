@@ -136,8 +136,8 @@ class AnswerStream:
                 return
 
     def _take_end(self) -> None:
-        """The last event has come, or the connection has ended, which is an end only after a finish reason."""
-        if self._reader.finish_reason is None:
+        """The last event has come, or the connection has ended, which is an end only once all is finished."""
+        if not self._reader.is_whole:
             raise Broken("the model's server ended the answer before it was finished")
         if not self._reader.is_done:
             self.held.append(DONE)

@@ -84,6 +84,7 @@ class StreamAttempts:
             judges=judges,
             hides_logprobs=judges and not inquiry.wants_logprobs,
             shows_usage=inquiry.wants_usage,
+            choices=inquiry.choices,
         )
         return AnswerStream(connection, reader, attempt, patience)
 
