@@ -1,5 +1,6 @@
 """Read a whole chat or text completion: is it an answer, what is it worth, and what must the client not see of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from serving.errors import ErrorInstead, Faulted, Malformed
 from serving.usage import usage_of
 
 _NULL = msgspec.Raw(b"null")
+_START_BYTES = 80
 _ABORTED = ("abort", "error")
 """Finish reasons with which vLLM ends answers that it could not finish; clients take them for success."""
 
@@ -109,10 +111,14 @@ def tallied(raw: msgspec.Raw) -> Tally:
     except msgspec.DecodeError:
         return tally
     if logprobs is not None and logprobs.content:
-        for entry in logprobs.content:
-            if entry.logprob is not None:
-                tally.add(entry.token, entry.logprob)
+        sum_up(tally, logprobs.content)
     return tally
+
+
+def sum_up(tally: Tally, entries: Sequence[TokenLogprob]) -> None:
+    """Take the entries into a tally; those without a number are passed over."""
+    known = [entry for entry in entries if entry.logprob is not None]
+    tally.extend([entry.token for entry in known], [entry.logprob or 0.0 for entry in known])
 
 
 def _flaw(choice: _Choice) -> str | None:
@@ -129,12 +135,24 @@ def _flaw(choice: _Choice) -> str | None:
 
 
 def _without_logprobs(body: bytes, choices: list[_Choice]) -> bytes:
-    """Cut them out of the bytes. Their JSON holds bare quotes, so it cannot also occur inside of a string."""
     for choice in choices:
-        raw = bytes(choice.logprobs)
-        if raw != b"null":
-            body = body.replace(raw, b"null", 1)
+        body = without(body, choice.logprobs)
     return body
+
+
+def without(json: bytes, part: msgspec.Raw) -> bytes:
+    """A JSON text with one part of it, an object, replaced by null.
+
+    The part holds bare quotes, so that it cannot also occur inside of a string.
+    """
+    raw = bytes(part)
+    if raw == b"null":
+        return json
+    # Looking for its start and comparing the rest beats a search for all of it, which may be kilobytes.
+    start = json.find(raw[:_START_BYTES])
+    if json[start : start + len(raw)] != raw:
+        return json.replace(raw, b"null", 1)
+    return b"%snull%s" % (json[:start], json[start + len(raw) :])
 
 
 def _size(choice: _Choice) -> int:

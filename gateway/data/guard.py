@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.clock import Clock
 from gateway.data.protocol import EXTENSION, MAX_HEAD_BYTES, Departure
-from gateway.data.request_id import new_request_id
+from gateway.data.request_id import RequestIds
 from gateway.errors import INTERNAL_ERROR, ApiError, Headers
 
 Scope = MutableMapping[str, Any]
@@ -47,6 +47,7 @@ class WireGuard:
         """`on_refused` is called for every request that this layer answers itself."""
         self._app = app
         self._clock = clock
+        self._ids = RequestIds()
         self._on_refused = on_refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +56,7 @@ class WireGuard:
             return
         now_us = self._clock()
         departure = scope.get("extensions", {}).get(EXTENSION) or Departure()
-        head = RequestHead(new_request_id(now_us), now_us, departure)
+        head = RequestHead(self._ids.new(now_us), now_us, departure)
         scope[HEAD_KEY] = head
         answer = _Answer(send)
         try:

@@ -7,7 +7,7 @@ Scores (all in [0, 1], higher is surer):
     min_logprob     exp of the least log-probability
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, isfinite
@@ -75,6 +75,30 @@ class Tally:
         if self._first is not None and self._first.is_in(token):
             self._first = None
             self._first_logprob = logprob
+
+    def extend(self, tokens: Sequence[str], logprobs: Sequence[float]) -> None:
+        """Take in many tokens at once, which is the same as one by one and several times faster."""
+        if not logprobs:
+            return
+        least, total = min(logprobs), sum(logprobs)
+        if not (least > MISSING_LOGPROB and max(logprobs) <= 0.0 and total <= 0.0):  # also so for what is no number
+            for token, logprob in zip(tokens, logprobs, strict=True):
+                self.add(token, logprob)
+            return
+        self.tokens += len(logprobs)
+        self._sum += total
+        if least < 0.0:
+            self._all_zero = False
+            self._min = min(self._min, least)
+        if self._first is not None:
+            self._look_for_first(self._first, tokens, logprobs)
+
+    def _look_for_first(self, first: FirstValue, tokens: Sequence[str], logprobs: Sequence[float]) -> None:
+        for token, logprob in zip(tokens, logprobs, strict=True):
+            if first.is_in(token):
+                self._first = None
+                self._first_logprob = logprob
+                return
 
     @property
     def features(self) -> Features | None:

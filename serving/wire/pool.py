@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import urlsplit
 
 from serving.errors import Unreachable
@@ -58,7 +59,7 @@ class Pool:
 
     def reuse(self) -> Connection | None:
         """An idle connection that is still fresh, or `None`."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = monotonic()
         while self._idle:
             connection = self._idle.pop()
             if connection.is_closed:
@@ -87,11 +88,10 @@ class Pool:
 
     def put_back(self, connection: Connection) -> None:
         """Keep a connection for the next request."""
-        loop = asyncio.get_running_loop()
-        connection.idle_since_s = loop.time()
+        connection.idle_since_s = monotonic()
         self._idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(KEEP_ALIVE_S, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._sweep)
 
     def close(self) -> None:
         """Close what is idle."""
@@ -104,9 +104,8 @@ class Pool:
 
     def _sweep(self) -> None:
         """Close what nobody has used for a while; idle connections must not outlive their time unnoticed."""
-        loop = asyncio.get_running_loop()
         self._sweeper = None
-        now_s = loop.time()
+        now_s = monotonic()
         fresh = []
         for connection in self._idle:
             if connection.is_closed or now_s - connection.idle_since_s >= KEEP_ALIVE_S:
@@ -115,4 +114,6 @@ class Pool:
                 fresh.append(connection)
         self._idle = fresh
         if fresh:
-            self._sweeper = loop.call_at(fresh[0].idle_since_s + KEEP_ALIVE_S + 0.01, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(
+                fresh[0].idle_since_s + KEEP_ALIVE_S - now_s + 0.01, self._sweep
+            )
