@@ -124,35 +124,36 @@ class ChunkReader:
                 raise Faulted("the model's server aborted its answer", upstream_status=200)
             self.finish_reason = choice.finish_reason
             self._unfinished -= 1
-        delta = choice.delta
-        if bytes(choice.logprobs) != b"null":
-            if self._judges:
-                self._sum_up(choice.logprobs)
-            if self._hides_logprobs:
-                payload = without(payload, choice.logprobs)
-        elif delta.content or choice.text:
-            self.tokens += 1
-        if not self.has_content:
-            self._look_for_content(choice)
+        has_logprobs = bytes(choice.logprobs) != b"null"
+        is_counted = has_logprobs and self._judges and self._sum_up(choice.logprobs)
+        if not (is_counted and self.has_content) and _says_something(choice):
+            self.has_content = True
+            self.tokens += not is_counted
+        if has_logprobs and self._hides_logprobs:
+            payload = without(payload, choice.logprobs)
+        self._is_refused = self._is_refused or bool(choice.delta.refusal)
         return payload
 
-    def _sum_up(self, raw: msgspec.Raw) -> None:
+    def _sum_up(self, raw: msgspec.Raw) -> bool:
+        """Whether the tokens of a chunk could be counted by their log-probabilities."""
         try:
             logprobs = chat_logprobs.decode(raw)
         except msgspec.DecodeError:
-            return
-        if logprobs is not None and logprobs.content:
-            self.tokens += len(logprobs.content)
-            sum_up(self.tally, logprobs.content)
+            return False
+        if logprobs is None or not logprobs.content:
+            return False
+        self.tokens += len(logprobs.content)
+        sum_up(self.tally, logprobs.content)
+        return True
 
-    def _look_for_content(self, choice: _Choice) -> None:
-        delta = choice.delta
-        self.has_content = bool(
-            delta.content
-            or choice.text
-            or delta.tool_calls
-            or delta.function_call
-            or delta.reasoning_content
-            or delta.reasoning
-        )
-        self._is_refused = self._is_refused or bool(delta.refusal)
+
+def _says_something(choice: _Choice) -> bool:
+    delta = choice.delta
+    return bool(
+        delta.content
+        or choice.text
+        or delta.tool_calls
+        or delta.function_call
+        or delta.reasoning_content
+        or delta.reasoning
+    )
