@@ -56,8 +56,7 @@ async def send_stream(exchange: Exchange, attempt: Attempt, stream: AnswerStream
         exchange.outcome = Outcome.INTERRUPTED
         stream.close()
         attempt.fail(error)
-        code = _EVENT_CODES.get(error.code, error.code)
-        await _send_last(send, stream.take() + error_event(error_body(str(error), type="upstream_error", code=code)))
+        await _send_last(send, stream.take() + _broken_off(error))
     except asyncio.CancelledError:
         stream.close()
         attempt.break_off()
@@ -73,6 +72,11 @@ async def send_stream(exchange: Exchange, attempt: Attempt, stream: AnswerStream
 def error_event(body: bytes) -> bytes:
     """An error within a stream, and the end that clients wait for. A bare end would be taken for success."""
     return b"data: " + body + b"\n\ndata: [DONE]\n\n"
+
+
+def _broken_off(error: UpstreamError) -> bytes:
+    code = _EVENT_CODES.get(error.code, error.code)
+    return error_event(error_body(str(error), type="upstream_error", code=code))
 
 
 async def send_failure(exchange: Exchange, send: Send) -> None:
