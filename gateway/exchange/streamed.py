@@ -48,7 +48,8 @@ class StreamAttempts:
         exchange = self._exchange
         policy = exchange.route.policy
         gate = exchange.gate_of(attempt)
-        state, judgement = await stream.hold(window_of(policy, is_last=call.is_last), gate)
+        window = window_of(policy, is_last=call.is_last)
+        state, judgement = await stream.hold(window, gate)
         if judgement is not None:
             attempt.judgement = judgement
             attempt.prefix = judgement.features
@@ -63,7 +64,8 @@ class StreamAttempts:
         self.streams[call.number] = stream
         stream.release()
         attempt.succeed(Result.INVALID if stream.flaw else Result.COMPLETED)
-        return Completed(judgement=judgement, flaw=stream.flaw)
+        # Where nothing is held, doubt has no say: it must not depend on how fast the answer came.
+        return Completed(judgement=None if window.tokens == 0 else judgement, flaw=stream.flaw)
 
     async def _open(self, attempt: Attempt) -> AnswerStream:
         exchange = self._exchange
