@@ -28,7 +28,7 @@ class RecordWriter:
     """
 
     def __init__(self, store_url: str, writer_id: str, max_queued: int = 50_000, *, clock: Clock = now_us) -> None:
-        """`writer_id` names this process among all that ever write to the store."""
+        """Begin to write. `writer_id` names this process among all that ever write to the store."""
         self._store = open_store(store_url)
         self._batches = BatchWriter(self._store, writer_id, clock)
         self._queue: deque[Entry] = deque()
@@ -41,6 +41,7 @@ class RecordWriter:
         self._stopping = threading.Event()
         self._deadline_s = 0.0
         self._thread = threading.Thread(target=self._run, name="fallgate-records", daemon=True)
+        self._thread.start()
 
     @property
     def queued(self) -> int:
@@ -52,10 +53,6 @@ class RecordWriter:
     def dropped(self) -> int:
         """Requests that will never be in the store."""
         return self._overflowed + self._left_out
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread.start()
 
     def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
         """Queue a request and its attempts. Takes less than a microsecond and never waits."""
@@ -73,17 +70,21 @@ class RecordWriter:
         self._deadline_s = time.monotonic() + timeout_s
         self._stopping.set()
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
         lost = self.queued
         if lost:
             self._left_out += lost
             self._queue.clear()
+            self._pending = None
             log.error("%d records were not written before the process ended: the store did not answer", lost)
-        if not self._thread.is_alive():
-            self._store.close()
 
     def _run(self) -> None:
+        try:
+            self._write_all()
+        finally:
+            self._store.close()
+
+    def _write_all(self) -> None:
         retry_s = 0.0
         while self._goes_on():
             if not retry_s and len(self._queue) < BATCH_REQUESTS and not self._stopping.is_set():

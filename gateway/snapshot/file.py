@@ -124,12 +124,13 @@ def _route(route: "settings.Route") -> FileRoute:
         split={ModelName(arm): int(percent * 100) for arm, percent in route.split.items()},
         unit=route.unit,
         fallback=None if route.fallback is None else _fallback(route.fallback),
+        # A default may be an integer; equal files have to be equal texts too.
         timeouts=TimeoutsEntry(
-            connect_s=limits.connect_s,
-            first_token_s=limits.first_token_s,
-            idle_s=limits.idle_s,
-            attempt_s=limits.attempt_s,
-            total_s=limits.total_s,
+            connect_s=float(limits.connect_s),
+            first_token_s=float(limits.first_token_s),
+            idle_s=float(limits.idle_s),
+            attempt_s=float(limits.attempt_s),
+            total_s=float(limits.total_s),
         ),
     )
 

@@ -33,7 +33,6 @@ class _Standing:
     revision: int = 0
     loaded_us: int = 0
     is_ready: bool = False
-    notices: tuple[str, ...] = ()
 
 
 class Follower:
@@ -43,14 +42,13 @@ class Follower:
     Each snapshot that is handed over has a higher revision than the one before.
     """
 
-    def __init__(  # noqa: PLR0913  # its surroundings, by name
+    def __init__(
         self,
         store_url: str,
         state_dir: Path,
-        on_snapshot: Callable[[Snapshot], None],
-        *,
         writer_id: str,
         coordination_url: str | None = None,
+        *,
         clock: Clock = now_us,
         start_timeout_s: float = 2.0,
     ) -> None:
@@ -59,7 +57,6 @@ class Follower:
         Args:
             store_url: where snapshots are published.
             state_dir: where the last one in force is kept.
-            on_snapshot: called in the follower's thread with each new snapshot; must not block.
             writer_id: names this process in `workers`.
             coordination_url: a Redis or Valkey that announces new revisions.
             clock: tells the time of reports.
@@ -67,7 +64,6 @@ class Follower:
         """
         self._store = open_store(store_url)
         self._state_dir = state_dir
-        self._on_snapshot = on_snapshot
         self._writer_id = writer_id
         self._clock = clock
         self._started_us = clock()
@@ -80,11 +76,20 @@ class Follower:
         self._changing = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fallgate-follower", daemon=True)
+        self._thread: threading.Thread | None = None
         self._listener = None if coordination_url is None else Listener(coordination_url, self._wake.set)
 
-    def start(self) -> None:
-        """Begin to follow."""
+    def start(
+        self, on_snapshot: Callable[[Snapshot], object], notices: Callable[[], Sequence[str]] = list[str]
+    ) -> None:
+        """Begin to follow.
+
+        Args:
+            on_snapshot: called in the follower's thread with each new snapshot; must not block.
+            notices: sentences for the operator, asked for with every report.
+        """
+        arguments = (on_snapshot, notices)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="fallgate-follower", daemon=True)
         self._thread.start()
         if self._listener is not None:
             self._listener.start()
@@ -95,34 +100,37 @@ class Follower:
         self._wake.set()
         if self._listener is not None:
             self._listener.stop()
-        self._thread.join(timeout_s)
+        if self._thread is not None:
+            self._thread.join(timeout_s)
 
     def acknowledge(self, revision: int) -> None:
         """The worker's requests see this revision from now on. Callable from any thread; reported at once."""
-        self._say(revision=revision, loaded_us=self._clock())
-
-    def set_ready(self, is_ready: bool) -> None:  # noqa: FBT001
-        """Whether the worker takes requests."""
-        self._say(is_ready=is_ready)
-
-    def set_notices(self, notices: Sequence[str]) -> None:
-        """Sentences for the operator, in place of the earlier ones."""
-        self._say(notices=tuple(notices))
-
-    def _say(self, **changes: object) -> None:
         with self._changing:
-            self._standing = replace(self._standing, **changes)  # type: ignore[arg-type]  # the fields of _Standing
+            is_ready = self._standing.is_ready or self._standing.revision == 0
+            self._standing = _Standing(revision=revision, loaded_us=self._clock(), is_ready=is_ready)
         self._wake.set()
 
-    def _run(self) -> None:
+    def set_ready(self, is_ready: bool) -> None:  # noqa: FBT001
+        """Whether the worker takes requests. It does from its first acknowledged snapshot on, until told otherwise."""
+        with self._changing:
+            self._standing = replace(self._standing, is_ready=is_ready)
+        self._wake.set()
+
+    def _run(self, on_snapshot: Callable[[Snapshot], object], notices: Callable[[], Sequence[str]]) -> None:
+        try:
+            self._follow(on_snapshot, notices)
+        finally:
+            self._leave()
+
+    def _follow(self, on_snapshot: Callable[[Snapshot], object], notices: Callable[[], Sequence[str]]) -> None:
         may_use_kept_at_s: float | None = time.monotonic() + self._start_timeout_s
         next_report_s = retry_s = 0.0
         while not self._stopping.is_set():
             try:
-                self._look()
+                self._look(on_snapshot)
                 may_use_kept_at_s = None
                 if self._standing != self._reported or time.monotonic() >= next_report_s:
-                    self._report()
+                    self._report(notices())
                     next_report_s = time.monotonic() + HEARTBEAT_S
                 if retry_s:
                     log.info("the store answers again")
@@ -133,17 +141,16 @@ class Follower:
                 retry_s = min(_LONGEST_RETRY_S, 2 * retry_s or self._poll_s)
             if may_use_kept_at_s is not None and time.monotonic() >= may_use_kept_at_s:
                 may_use_kept_at_s = None
-                self._use_kept()
+                self._use_kept(on_snapshot)
             self._keep()
             self._wake.wait(retry_s or self._poll_s)
             self._wake.clear()
-        self._leave()
 
     @property
     def _poll_s(self) -> float:
         return _POSTGRES_POLL_S if self._store.is_postgres else _SQLITE_POLL_S
 
-    def _look(self) -> None:
+    def _look(self, on_snapshot: Callable[[Snapshot], object]) -> None:
         try:
             newest = snapshots.latest(self._store, 0 if self._handed is None else self._handed.revision)
         except StoreRefused as error:
@@ -154,18 +161,16 @@ class Follower:
             return
         self._unreadable = None
         if newest is not None:
-            self._hand_over(newest)
+            self._handed = newest
+            on_snapshot(newest)
 
-    def _use_kept(self) -> None:
+    def _use_kept(self, on_snapshot: Callable[[Snapshot], object]) -> None:
         last = kept(self._state_dir)
         if last is not None:
             log.warning("the store does not answer; serving revision %d, which was in force last", last.revision)
             self._kept_revision = last.revision
-            self._hand_over(last)
-
-    def _hand_over(self, snapshot: Snapshot) -> None:
-        self._handed = snapshot
-        self._on_snapshot(snapshot)
+            self._handed = last
+            on_snapshot(last)
 
     def _keep(self) -> None:
         """Keep what is in force: a snapshot that was handed over and acknowledged."""
@@ -178,7 +183,7 @@ class Follower:
         except OSError as error:
             log.error("state_dir: revision %d is not kept for a start without the store: %s", handed.revision, error)
 
-    def _report(self) -> None:
+    def _report(self, notices: Sequence[str]) -> None:
         standing = self._standing
         workers.report(
             self._store,
@@ -191,7 +196,7 @@ class Follower:
                 heartbeat_us=self._clock(),
                 started_us=self._started_us,
                 ready=standing.is_ready,
-                notices=[*standing.notices, *([] if self._unreadable is None else [self._unreadable])],
+                notices=[*notices, *([] if self._unreadable is None else [self._unreadable])],
             ),
         )
         self._reported = standing

