@@ -1,4 +1,4 @@
-"""The data plane for tests, over real sockets in the loop of the test, without store, control plane or other processes."""
+"""The data plane for tests, over real sockets in the loop of the test: no store, no control plane, no other process."""
 
 import asyncio
 import socket
@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from gateway.clock import now_us
 from gateway.data.app import build_app
 from gateway.data.live import Live, build_live
 from gateway.data.server import DataServer, build_server
+from gateway.data.traffic import Traffic
 from gateway.exchange.facts import Exchange
 from gateway.identity import digest_of
+from gateway.metrics.families import DataPlaneMetrics
+from gateway.records.rows import AttemptRow, RequestRow
 from gateway.snapshot.document import (
     ConfidenceEntry,
     Document,
@@ -103,6 +107,19 @@ def document(base_url: str, routes: Mapping[str, RouteEntry], **models: Any) -> 
 
 
 @dataclass(slots=True)
+class Rows:
+    """Records that stay in memory."""
+
+    kept: list[tuple[RequestRow, list[AttemptRow]]] = field(default_factory=list)
+    queued: int = 0
+    dropped: int = 0
+
+    def put(self, row: RequestRow, attempts: list[AttemptRow]) -> None:
+        """Keep a record."""
+        self.kept.append((row, attempts))
+
+
+@dataclass(slots=True)
 class Gateway:
     """A running data plane, and what it has finished."""
 
@@ -113,8 +130,14 @@ class Gateway:
     begun: int = 0
     refused: int = 0
     server: DataServer | None = None
+    records: Rows = field(default_factory=Rows)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _traffic: Traffic = field(init=False)
     clock: Callable[[], int] = now_us
+
+    def __post_init__(self) -> None:
+        self._traffic = Traffic(self.records, DataPlaneMetrics(self.registry))
 
     @property
     def url(self) -> str:
@@ -126,18 +149,25 @@ class Gateway:
         """What was finished last."""
         return self.finished[-1]
 
+    def metric(self, name: str, **labels: str) -> float:
+        """What a metric of the data plane stands at; 0 where it was never touched."""
+        return self.registry.get_sample_value(f"gateway_{name}", labels) or 0.0
+
     def begin(self) -> None:
         """Counts."""
         self.begun += 1
+        self._traffic.begin()
 
     def finish(self, exchange: Exchange) -> None:
-        """Keeps."""
+        """Keeps it, and does with it what a worker does."""
         self.finished.append(exchange)
+        self._traffic.finish(exchange)
         self._changed.set()
 
     def refuse(self) -> None:
         """Counts."""
         self.refused += 1
+        self._traffic.refuse()
 
     def publish(self, what: Document, revision: int = 1) -> None:
         """Put a configuration into force."""
@@ -152,20 +182,51 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(what: Document | None, drain_s: float = 5.0) -> AsyncIterator[Gateway]:
-    """Serve a configuration on a free port of 127.0.0.1 (`None`: not configured yet), and stop at the end."""
+async def gateway(what: Document | None, drain_s: float | None = None) -> AsyncIterator[Gateway]:
+    """Serve a configuration on a free port of 127.0.0.1 (`None`: not configured yet), and stop at the end.
+
+    With `drain_s` it ends as a worker does that is told to. Without, it just stops, which takes no time; the
+    connections that are still open then are dropped.
+    """
     made = Gateway()
     if what is not None:
         made.publish(what)
     listening = socket.create_server(("127.0.0.1", 0))
     made.port = listening.getsockname()[1]
-    made.server = build_server(build_app(made), drain_s, lambda: setattr(made, "is_draining", True))
+    server = made.server = build_server(build_app(made), drain_s or 0, lambda: setattr(made, "is_draining", True))
+    async with _stopped_at_once(server, listening) if drain_s is None else _drained(server, listening):
+        yield made
+
+
+@asynccontextmanager
+async def _drained(server: DataServer, listening: socket.socket) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(made.server._serve([listening]))
-        while not made.server.started:
+        serving = group.create_task(server._serve([listening]))
+        while not server.started:
             await asyncio.sleep(0)
         try:
-            yield made
+            yield
         finally:
-            made.server.should_exit = True
+            server.should_exit = True
             await serving
+
+
+@asynccontextmanager
+async def _stopped_at_once(server: DataServer, listening: socket.socket) -> AsyncIterator[None]:
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup([listening])
+    await server.on_tick(0)
+    try:
+        yield
+    finally:
+        for taking in server.servers:
+            taking.close()
+        state = server.server_state
+        for connection in state.connections:
+            connection.transport.abort()
+        async with asyncio.timeout(5):
+            while state.connections or state.tasks:
+                await asyncio.sleep(0)
+            for taking in server.servers:
+                await taking.wait_closed()
