@@ -45,8 +45,8 @@ class Leader:
         observer: Observer,
         show_keys: Callable[[list[NewKey]], None],
     ) -> None:
-        """`observer` is started once the store has its tables; `show_keys` is given first keys that were just made, whose
-        secrets nobody sees again.
+        """`observer` is started once the store has its tables; `show_keys` is given first keys that were just made,
+        whose secrets nobody sees again.
         """
         self.file = file
         self._store = store

@@ -81,6 +81,9 @@ def _facts(config: Path) -> Facts | None:
 def _listen(facts: Facts, plane: Plane) -> tuple[socket.socket | None, socket.socket | None]:
     data = sockets.listen_on("server.listen", facts.listen) if plane is not Plane.CONTROL else None
     admin = sockets.listen_on("server.admin_listen", facts.admin_listen) if plane is not Plane.DATA else None
+    for who, listener in (("applications", data), ("operators", admin)):
+        if listener is not None:
+            log.info("listening for %s on %s", who, sockets.shown(listener))
     return data, admin
 
 
