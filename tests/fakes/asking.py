@@ -230,7 +230,7 @@ class Wire:
         async with asyncio.timeout(timeout_s):
             head = await self._reader.readuntil(b"\r\n\r\n")
             status, *lines = head.decode("latin-1").split("\r\n")[:-2]
-            headers = httpx.Headers([tuple(line.split(": ", 1)) for line in lines])  # type: ignore[misc]
+            headers = httpx.Headers([(name, value) for name, _, value in (line.partition(": ") for line in lines)])
             body = b"".join([part async for part in self._body(headers)])
             return Answer(int(status.split(" ")[1]), headers, body)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from gateway.clock import now_us
+from gateway.clock import Clock, now_us
 from gateway.data.app import build_app
 from gateway.data.live import Live, build_live
 from gateway.data.server import DataServer, build_server
@@ -110,11 +110,11 @@ def document(base_url: str, routes: Mapping[str, RouteEntry], **models: Any) -> 
 class Rows:
     """Records that stay in memory."""
 
-    kept: list[tuple[RequestRow, list[AttemptRow]]] = field(default_factory=list)
+    kept: list[tuple[RequestRow, Sequence[AttemptRow]]] = field(default_factory=list)
     queued: int = 0
     dropped: int = 0
 
-    def put(self, row: RequestRow, attempts: list[AttemptRow]) -> None:
+    def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
         """Keep a record."""
         self.kept.append((row, attempts))
 
@@ -134,7 +134,7 @@ class Gateway:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _traffic: Traffic = field(init=False)
-    clock: Callable[[], int] = now_us
+    clock: Clock = field(default_factory=lambda: now_us)
 
     def __post_init__(self) -> None:
         self._traffic = Traffic(self.records, DataPlaneMetrics(self.registry))
@@ -202,7 +202,7 @@ async def gateway(what: Document | None, drain_s: float | None = None) -> AsyncI
 async def _drained(server: DataServer, listening: socket.socket) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server._serve([listening]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0)
         try:
             yield
@@ -226,7 +226,7 @@ async def _stopped_at_once(server: DataServer, listening: socket.socket) -> Asyn
         for connection in state.connections:
             connection.transport.abort()
         async with asyncio.timeout(5):
-            while state.connections or state.tasks:
+            while state.connections or state.tasks:  # noqa: ASYNC110 - nor for this
                 await asyncio.sleep(0)
             for taking in server.servers:
                 await taking.wait_closed()

@@ -92,6 +92,7 @@ class RawUpstream:
     async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Play a script; false once the connection is over."""
         for step in self.scripts[min(len(self.requests), len(self.scripts)) - 1]:
+            assert isinstance(step, Step)
             match step:
                 case bytes():
                     writer.write(step)

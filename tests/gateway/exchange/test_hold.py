@@ -89,8 +89,8 @@ async def test_case_102_both_whole_answers_are_paid_for_and_the_client_sees_one_
 
 
 async def test_nothing_is_held_where_doubt_has_no_consequences() -> None:
-    options: dict[str, Any]
-    for options in ({}, {"confidence": threshold(), "when": ("error",)}):
+    settings: tuple[dict[str, Any], ...] = ({}, {"confidence": threshold(), "when": ("error",)})
+    for options in settings:
         async with stage("hang_during:1", large=(), v1=UNSURE, hold=HOLD_FULL, idle_s=0.1, **options) as made:
             assert (await made.ask(stream=True)).text == "word0"
             assert made.last.outcome == "interrupted"

@@ -1,6 +1,7 @@
 """Streams that break after the commit: what was said stays said, and the end is never silent."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ async def test_case_90_nothing_of_a_garbled_chunk_is_passed_on() -> None:
         assert b"\xff" not in answer.body
 
 
-async def interrupted(*steps: Step, **options: float) -> Got:
+async def interrupted(*steps: Step, **options: Any) -> Got:
     """Commit with one word, then play the steps."""
     script = [STREAM_HEAD, ROLE, delta("word"), Pause(0.02), *steps]
     async with raw_upstream(script) as server, before(server.base_url, **options) as made:
