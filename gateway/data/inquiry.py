@@ -99,7 +99,8 @@ def _are_messages(name: str, value: Any) -> None:
     for at, message in enumerate(value):
         if not isinstance(message, dict):
             raise _wrong(f"{name}.{at}", "must be an object with a role and content")
-        if message.get("role") not in _ROLES:
+        role = message.get("role")
+        if not isinstance(role, str) or role not in _ROLES:
             raise _wrong(f"{name}.{at}.role", f"must be one of {', '.join(sorted(_ROLES))}")
         content = message.get("content")
         if not isinstance(content, str):
