@@ -40,6 +40,7 @@ class Demo:
         self.environment = {
             "FALLGATE_APP_KEY": APP_KEY,
             "FALLGATE_OPS_KEY": OPS_KEY,
+            "DEMO_LARGE_API_KEY": "not-needed-by-a-stand-in",
             "DEMO_DIR": str(FOLDER.relative_to(ROOT)),
             **{f"DEMO_{name}": str(port) for name, port in self.ports.items()},
         }
