@@ -9,6 +9,13 @@ from gateway.errors import ApiError
 MAX_CHOICES: Final = 64
 MAX_TOP_LOGPROBS: Final = 20
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_PARTS: Final = frozenset(
+    {
+        *("text", "refusal", "thinking", "input_text", "output_text", "file"),
+        *("image_url", "input_image", "image_embeds", "audio_url", "input_audio", "audio_embeds", "video_url"),
+    }
+)
+"""The types of content parts that OpenAI's API or vLLM knows."""
 _REFUSED: Final[Mapping[str, str]] = {
     "api_base": "which server answers is the operator's to decide",
     "api_key": "the gateway has its own keys for upstreams",
@@ -113,8 +120,17 @@ def _is_content(name: str, value: Any) -> None:
     if not isinstance(value, list):
         raise _wrong(name, "must be a string or a list of parts")
     for at, part in enumerate(value):
-        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-            raise _wrong(f"{name}.{at}", "must be an object with a type")
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str) or kind not in _PARTS:
+            raise _wrong(f"{name}.{at}", f"must be an object whose type is one of {', '.join(sorted(_PARTS))}")
+
+
+def _is_response_format(name: str, value: Any) -> None:
+    _is_object(name, value)
+    if value.get("type") == "json_schema":
+        named = value.get("json_schema")
+        if not isinstance(named, dict) or not isinstance(named.get("schema"), dict):
+            raise _wrong(name, "the type json_schema needs `json_schema` with a `schema`")
 
 
 def _is_prompt(name: str, value: Any) -> None:
@@ -155,7 +171,7 @@ _CHAT: Final[Mapping[str, Check]] = {
     "tools": _is_list,
     "safety_identifier": _is_text,
     "metadata": _is_object,
-    "response_format": _is_object,
+    "response_format": _is_response_format,
 }
 _TEXT: Final[Mapping[str, Check]] = {
     **_SHARED,
