@@ -10,6 +10,8 @@ from serving.errors import Busy, Faulted, ModelMissing, RequestRejected, Unautho
 
 CLIENTS_OWN = (400, 413, 422)
 _MAX_MESSAGE_CHARS = 2000
+_TOO_LONG = "maximum context length"
+"""In vLLM's message, which has no code for it."""
 
 
 class _ErrorFields(msgspec.Struct):
@@ -77,4 +79,6 @@ def _rejected(status: int, body: bytes) -> RequestRejected:
     message = (fields.message or "the model's server refuses this request")[:_MAX_MESSAGE_CHARS]
     # vLLM writes the HTTP status as an integer code; the OpenAI schema has a word or null there.
     code = fields.code if isinstance(fields.code, str) and not fields.code.isdigit() else None
+    if code is None and _TOO_LONG in message:
+        code = "context_length_exceeded"
     return RequestRejected(message, upstream_status=status, param=fields.param, error_code=code)
