@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from gateway.clock import now_us
+from gateway.data.request_id import new_request_id
 from gateway.errors import ApiError
 
 HEAD_TIMEOUT_S: Final = 10.0
@@ -120,7 +122,7 @@ class WireProtocol(HttpToolsProtocol):
             body = error.body()
             self.transport.write(
                 STATUS_LINE[error.status]
-                + b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
-                + b"%d\r\n\r\n%s" % (len(body), body)
+                + b"content-type: application/json\r\nconnection: close\r\nx-request-id: "
+                + b"%s\r\ncontent-length: %d\r\n\r\n%s" % (new_request_id(now_us()).encode(), len(body), body)
             )
         self.transport.close()
