@@ -49,7 +49,7 @@ class WireProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._has_head = False
-        self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._refuse, _TOO_SLOW)
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._deadline, self._writing):
@@ -105,13 +105,20 @@ class WireProtocol(HttpToolsProtocol):
     def _watch_arrival(self) -> None:
         """Arm a deadline while a request is incomplete. One that comes in a single piece never needs a timer."""
         cycle = self._current
-        is_arriving = not self._has_head or (cycle is not None and cycle.more_body)
+        is_arriving = not self._has_head or (cycle is not None and cycle.more_body and not cycle.response_complete)
         if self._deadline is not None and (not is_arriving or self._has_head):
             self._deadline.cancel()
             self._deadline = None
         if is_arriving and self._deadline is None and not self.transport.is_closing():
             timeout_s = BODY_TIMEOUT_S if self._has_head else HEAD_TIMEOUT_S
-            self._deadline = self.loop.call_later(timeout_s, self._refuse, _TOO_SLOW)
+            self._deadline = self.loop.call_later(timeout_s, self._expire)
+
+    def _expire(self) -> None:
+        cycle = self._current
+        if self._has_head and cycle is not None and cycle.response_complete:
+            self.transport.close()  # the rest of a request that was refused long ago
+        else:
+            self._refuse(_TOO_SLOW)
 
     def _refuse(self, error: ApiError) -> None:
         """Answer for the application, in its own shape, and close."""
