@@ -11,6 +11,7 @@ from tests.fakes.databases import (
     store_url,
     valkey_url,
 )
+from tests.fakes.publishing import publisher
 
 __all__ = [
     "admin",
@@ -18,6 +19,7 @@ __all__ = [
     "migrated_postgres",
     "parts",
     "postgres",
+    "publisher",
     "sqlite_store",
     "sqlite_template",
     "standin",

@@ -43,7 +43,7 @@ class Store:
         self.engine = engine
         self.dialect = engine.dialect.name
         """`sqlite` or `postgresql`."""
-        self.where = engine.url.render_as_string(hide_password=True)
+        self.where = engine.url.set(drivername=self.dialect).render_as_string(hide_password=True)
         """The address, for messages."""
         self._unavailable = _POSTGRES_UNAVAILABLE if self.is_postgres else _UNAVAILABLE
         isolation: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.is_postgres else {_READS: True}
@@ -92,6 +92,8 @@ class Store:
     def _advice(self, error: Exception) -> str:
         if isinstance(error, sa_exc.ProgrammingError) or "no such table" in str(error):
             return "its tables are made by `fallgate serve`; start a control plane first"
+        if "lock" in str(error):
+            return "another process is busy with it; try again"
         if self.is_postgres:
             return "check that the server runs and that store.url is right"
         return "check that the file exists, that it may be written and that its disk is not full"

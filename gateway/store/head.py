@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select, text, update
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.tables import configuration, workers
@@ -21,7 +21,13 @@ class Head:
 
 
 def lock(connection: Connection) -> Head:
-    """Wait for every other change to end, then read. The lock is held until the transaction ends."""
+    """Wait for every other change to end, five seconds at most, then read. The lock lasts as long as the transaction.
+
+    Raises:
+        StoreUnavailable: somebody holds the lock and does not end.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))  # SQLite has its busy timeout
     row = connection.execute(select(configuration).where(configuration.c.id == 1).with_for_update()).first()
     if row is None:
         raise StoreUnavailable("the store has no configuration row; it was cleared by hand: restore it from a backup")

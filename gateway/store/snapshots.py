@@ -1,23 +1,24 @@
 """Published snapshots, by revision."""
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select
 
 from gateway.snapshot.document import Document, Snapshot, encode_document
 from gateway.store.engine import Store
 from gateway.store.errors import StoreRefused
 from gateway.store.tables import snapshots
 
+# Made once: each worker asks several times a second.
+_NEWEST = (
+    select(snapshots).where(snapshots.c.revision > bindparam("after")).order_by(snapshots.c.revision.desc()).limit(1)
+)
 _decoder = msgspec.json.Decoder(Document)
 
 
 def latest(store: Store, after_revision: int = 0) -> Snapshot | None:
     """The newest snapshot, or `None` where it is not newer than `after_revision`."""
-    newest = (
-        select(snapshots).where(snapshots.c.revision > after_revision).order_by(snapshots.c.revision.desc()).limit(1)
-    )
     with store.reading() as connection:
-        row = connection.execute(newest).mappings().first()
+        row = connection.execute(_NEWEST, {"after": after_revision}).mappings().first()
     return None if row is None else _snapshot(row)
 
 

@@ -1,22 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import pytest
-
-from gateway.snapshot.change import ClearOverlay, PolicyChange, RollBack, SplitChange
+from gateway.snapshot.change import ClearOverlay, PolicyChange
 from gateway.snapshot.document import ConfidenceEntry, RouteEntry
 from gateway.snapshot.errors import (
-    InvalidConfidence,
-    InvalidSplit,
-    NoFallback,
-    NothingToRollBackTo,
-    OverlayConflict,
     PreconditionFailed,
-    UnknownArm,
-    UnknownModel,
-    UnknownRoute,
 )
-from gateway.snapshot.publish import Published, Publisher, route_etag
+from gateway.snapshot.publish import Publisher, route_etag
 from gateway.store import audit, head, overlays, snapshots, workers
 from gateway.store.engine import Store, open_store
 from gateway.store.keys import make
@@ -24,38 +14,8 @@ from gateway.store.workers import WorkerReport
 from routing.assignment.ranges import shares
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.tally import ScoreName
-from routing.words import ModelName, RouteName
-from tests.fakes.documents import LARGE, SUPPORT, V1, V2, V3, file_document
-
-Split = dict[ModelName, int]
-
-
-def frozen_clock() -> int:
-    return 1_000_000
-
-
-@pytest.fixture
-def publisher(store: Store) -> Publisher:
-    publisher = Publisher(store, frozen_clock)
-    publisher.publish_file(file_document(), "file")
-    return publisher
-
-
-def in_force(store: Store, route: RouteName = SUPPORT) -> RouteEntry:
-    newest = snapshots.latest(store)
-    assert newest is not None
-    return newest.document.routes[route]
-
-
-def split_to(publisher: Publisher, split: Split, expected_etag: str | None = None) -> Published:
-    return publisher.change_route(
-        SUPPORT, SplitChange(split=split), who="ops", reason="ramp", expected_etag=expected_etag
-    )
-
-
-def roll_back(publisher: Publisher) -> RouteEntry:
-    published = publisher.change_route(SUPPORT, RollBack(), who="ops", reason=None, expected_etag=None)
-    return published.snapshot.document.routes[SUPPORT]
+from tests.fakes.documents import SUPPORT, V1, V2, V3, file_document
+from tests.fakes.publishing import frozen_clock, in_force, roll_back, split_to
 
 
 def test_the_first_file_becomes_revision_1(store: Store, publisher: Publisher) -> None:
@@ -143,60 +103,6 @@ def test_a_model_that_is_no_arm_of_the_file_may_become_one(store: Store, publish
     split_to(publisher, {V1: 9_500, V3: 500})
 
     assert in_force(store).split == {V1: 9_500, V2: 0, V3: 500}
-
-
-def test_roll_backs_walk_back_one_distinct_split_at_a_time(store: Store, publisher: Publisher) -> None:
-    first = in_force(store)
-    ten = split_to(publisher, {V1: 9_000, V2: 1_000}).snapshot.document.routes[SUPPORT]
-    split_to(publisher, {V1: 9_000, V2: 1_000})
-    publisher.change_route(SUPPORT, PolicyChange(fallback_enabled=False), who="ops", reason=None, expected_etag=None)
-    all_new = split_to(publisher, {V2: 10_000}).snapshot.document.routes[SUPPORT]
-    assert ten.ranges != all_new.ranges
-
-    once = roll_back(publisher)
-    assert (once.split, once.ranges, once.salt) == (ten.split, ten.ranges, ten.salt)
-    assert once.overlay == ("fallback.enabled", "split")
-
-    twice = roll_back(publisher)
-    assert (twice.split, twice.ranges, twice.salt) == (first.split, first.ranges, first.salt)
-
-    with pytest.raises(NothingToRollBackTo, match="'support' has no earlier split"):
-        roll_back(publisher)
-
-
-def test_a_new_split_after_a_roll_back_rolls_back_to_it(publisher: Publisher) -> None:
-    split_to(publisher, {V1: 9_000, V2: 1_000})
-    split_to(publisher, {V2: 10_000})
-    rolled_back = roll_back(publisher)
-    split_to(publisher, {V1: 2_000, V2: 8_000})
-
-    again = roll_back(publisher)
-    assert (again.split, again.ranges) == (rolled_back.split, rolled_back.ranges)
-    assert roll_back(publisher).split == {V1: 5_000, V2: 5_000}
-
-
-def test_a_roll_back_is_pinned_while_the_file_changes(store: Store, publisher: Publisher) -> None:
-    split_to(publisher, {V2: 10_000})
-    rolled_back = roll_back(publisher)
-
-    publisher.publish_file(file_document({V1: 0, V2: 10_000}), "file")
-
-    assert (in_force(store).split, in_force(store).ranges) == (rolled_back.split, rolled_back.ranges)
-
-
-def test_a_change_of_the_file_can_be_rolled_back_too(store: Store, publisher: Publisher) -> None:
-    before = in_force(store)
-    publisher.publish_file(file_document({V1: 0, V2: 10_000}), "file")
-
-    after = roll_back(publisher)
-    assert (after.split, after.ranges) == (before.split, before.ranges)
-
-
-def test_a_roll_back_to_an_arm_that_is_gone_is_refused(publisher: Publisher) -> None:
-    publisher.publish_file(file_document({V2: 10_000}, models=(V2, LARGE)), "file")
-
-    with pytest.raises(UnknownArm, match="cannot go back to revision 1: 'v1' is no longer in models"):
-        roll_back(publisher)
 
 
 def test_of_two_changes_based_on_the_same_state_one_fails(store: Store, publisher: Publisher) -> None:
@@ -308,83 +214,6 @@ def test_a_model_can_be_switched_off_and_on(store: Store, publisher: Publisher) 
     on = publisher.change_model(V1, True, "ops", None)
     assert on.document.models[V1].is_enabled
     assert overlays.listing(store) == []
-
-
-@pytest.mark.parametrize(
-    ("split", "error", "sentence"),
-    [
-        ({V1: 9_500}, InvalidSplit, r"routes\.support\.split: percentages sum to 95, not 100"),
-        ({V1: 10_100, V2: -100}, InvalidSplit, "v2 has -1 percent"),
-        ({"v9": 10_000}, UnknownArm, "'v9' is no model; there are large, v1, v2, v3"),
-        ({LARGE: 10_000}, InvalidSplit, "'large' is this route's fallback"),
-        ({}, InvalidSplit, "sum to 0, not 100"),
-    ],
-)
-def test_a_split_that_cannot_be_is_refused(
-    store: Store, publisher: Publisher, split: Split, error: type[Exception], sentence: str
-) -> None:
-    with pytest.raises(error, match=sentence):
-        split_to(publisher, split)
-    newest = snapshots.latest(store)
-    assert newest is not None
-    assert newest.revision == 1
-    assert overlays.listing(store) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (PolicyChange(mode=ConfidenceMode.THRESHOLD), "mode threshold needs score"),
-        (PolicyChange(mode=ConfidenceMode.THRESHOLD, score=ScoreName.FIRST_TOKEN, minimum=1.5), "1.5 is not between"),
-    ],
-)
-def test_a_confidence_that_cannot_be_is_refused(
-    store: Store, publisher: Publisher, change: PolicyChange, sentence: str
-) -> None:
-    with pytest.raises(InvalidConfidence, match=sentence):
-        publisher.change_route(SUPPORT, change, who="ops", reason=None, expected_etag=None)
-    assert overlays.listing(store) == []
-
-
-def test_a_precondition_is_looked_at_before_the_split(store: Store, publisher: Publisher) -> None:
-    with pytest.raises(PreconditionFailed):
-        split_to(publisher, {V1: 1}, expected_etag='"stale"')
-
-
-def test_what_is_unknown_is_named(store: Store, publisher: Publisher) -> None:
-    nowhere = RouteName("nowhere")
-    with pytest.raises(UnknownRoute, match="there is no route 'nowhere'; there are support"):
-        publisher.change_route(nowhere, RollBack(), who="ops", reason=None, expected_etag=None)
-    with pytest.raises(UnknownModel, match="there is no model 'v9'"):
-        publisher.change_model(ModelName("v9"), False, "ops", None)
-
-
-def test_nothing_can_be_changed_before_the_first_file(store: Store) -> None:
-    publisher = Publisher(store, frozen_clock)
-    with pytest.raises(UnknownRoute, match="no configuration has been published yet"):
-        split_to(publisher, {V1: 10_000})
-
-
-def test_a_fallback_that_is_not_there_has_no_settings(store: Store) -> None:
-    publisher = Publisher(store, frozen_clock)
-    publisher.publish_file(file_document(has_fallback=False), "file")
-    with pytest.raises(NoFallback, match="has no fallback"):
-        publisher.change_route(
-            SUPPORT, PolicyChange(fallback_enabled=False), who="ops", reason=None, expected_etag=None
-        )
-
-
-def test_a_file_without_the_arm_of_an_overlay_is_refused_whole(store: Store, publisher: Publisher) -> None:
-    split_to(publisher, {V1: 9_000, V3: 1_000})
-
-    with pytest.raises(OverlayConflict, match=r"'v3' is no model.*An operator set this"):
-        publisher.publish_file(file_document(models=(V1, V2, LARGE)), "file")
-
-    newest = snapshots.latest(store)
-    assert newest is not None
-    assert newest.revision == 2
-    publisher.change_route(SUPPORT, ClearOverlay(), who="ops", reason=None, expected_etag=None)
-    assert publisher.publish_file(file_document(models=(V1, V2, LARGE)), "file") is not None
 
 
 def test_a_key_that_was_made_reaches_workers_with_the_next_publication(store: Store, publisher: Publisher) -> None:

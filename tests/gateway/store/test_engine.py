@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, text, update
 
+from gateway.store import head
 from gateway.store.engine import Store, open_store
 from gateway.store.errors import StoreRefused, StoreUnavailable
 from gateway.store.tables import configuration, leases
@@ -95,3 +96,10 @@ def test_values_never_stand_in_an_error(store: Store) -> None:
 def test_what_is_no_store_is_refused(url: str) -> None:
     with pytest.raises(StoreRefused, match=r"store\.url: "):
         open_store(url)
+
+
+def test_a_change_that_another_one_holds_up_is_given_up_in_time(store: Store) -> None:
+    with store.writing() as connection:
+        head.lock(connection)
+        with pytest.raises(StoreUnavailable, match="another process is busy with it"), store.writing() as second:
+            head.lock(second)
