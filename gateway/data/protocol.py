@@ -41,6 +41,7 @@ class WireProtocol(HttpToolsProtocol):
         self._departure = Departure()
         self._extensions: dict[str, Any] = {EXTENSION: self._departure}
         self._answering: asyncio.Task[None] | None = None
+        self._answered: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
         self._head_bytes = 0
@@ -56,9 +57,10 @@ class WireProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
-        task = self._answering
-        if task is not None and not task.done() and not self.cycle.response_complete:
+        task, answered = self._answering, self._answered
+        if task is not None and answered is not None and not task.done() and not answered.response_complete:
             self._departure.is_gone = True
+            answered.disconnected = True  # as uvicorn does for the last request of a pipeline only
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
@@ -98,6 +100,7 @@ class WireProtocol(HttpToolsProtocol):
         return self.cycle  # declared without None, and None until the first request
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answered = cycle
         task = self._answering = self.loop.create_task(cycle.run_asgi(app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -124,8 +127,9 @@ class WireProtocol(HttpToolsProtocol):
         """Answer for the application, in its own shape, and close."""
         if self.transport.is_closing():
             return
-        cycle = self._current
-        if cycle is None or not cycle.response_started or cycle.response_complete:
+        answered = self._answered
+        is_next = answered is self._current  # of pipelined requests the one in trouble need not be
+        if answered is None or answered.response_complete or (is_next and not answered.response_started):
             body = error.body()
             self.transport.write(
                 STATUS_LINE[error.status]
