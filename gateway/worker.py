@@ -52,7 +52,6 @@ def run(plan: WorkerPlan) -> None:
     finally:
         records.stop(FLUSH_S)
         metering.stop()
-        follower.stop()
 
 
 def _spare_the_collector() -> None:
@@ -70,7 +69,10 @@ async def _serve(server: DataServer, follower: Follower, traffic: Traffic, fd: i
         follower.acknowledge(snapshot.revision)
 
     follower.start(lambda snapshot: loop.call_soon_threadsafe(partial(apply, snapshot)), traffic.notices)
-    await server.serve([socket.socket(fileno=fd)])
+    try:
+        await server.serve([socket.socket(fileno=fd)])
+    finally:
+        await asyncio.to_thread(follower.stop)  # it calls into this loop for as long as it runs
 
 
 class Metering:

@@ -102,7 +102,9 @@ class RecordWriter:
         return self.queued > 0 and time.monotonic() < self._deadline_s
 
     def _write_next(self, retry_s: float) -> float:
-        """Write one batch; how long to wait before the next try, 0 where there was no trouble."""
+        """Write one batch, if there is one; how long to wait before the next try, 0 where there was no trouble."""
+        if not self.queued:
+            return 0.0
         try:
             if self._seq is None:
                 self._seq = self._batches.last_seq()

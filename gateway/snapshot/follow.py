@@ -137,7 +137,9 @@ class Follower:
                 retry_s = 0.0
             except StoreError as error:
                 if not retry_s:
-                    log.warning("no news of the configuration: %s", error)
+                    # At the first start of all, the control plane is just making the store.
+                    level = logging.INFO if may_use_kept_at_s is not None else logging.WARNING
+                    log.log(level, "no news of the configuration: %s", error)
                 retry_s = min(_LONGEST_RETRY_S, 2 * retry_s or self._poll_s)
             if may_use_kept_at_s is not None and time.monotonic() >= may_use_kept_at_s:
                 may_use_kept_at_s = None
@@ -171,6 +173,8 @@ class Follower:
             self._kept_revision = last.revision
             self._handed = last
             on_snapshot(last)
+        else:
+            log.warning("the store does not answer, and no configuration was kept; waiting for the store")
 
     def _keep(self) -> None:
         """Keep what is in force: a snapshot that was handed over and acknowledged."""
