@@ -24,7 +24,7 @@ from gateway.snapshot.follow import Follower
 
 PUBLISH_EVERY_S: Final = 1.0
 FLUSH_S: Final = 5.0
-_log = logging.getLogger("fallgate.worker")
+_log = logging.getLogger("gateway.worker")
 
 
 def main() -> None:

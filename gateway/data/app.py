@@ -16,7 +16,6 @@ from gateway.data.live import Live
 from gateway.errors import ApiError
 from gateway.snapshot.document import KeyEntry
 
-_ANY_METHOD: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 NOT_YET: Final = ("/v1/embeddings", "/v1/feedback")
 
 
@@ -52,9 +51,9 @@ def _cold_app(plane: DataPlane) -> AsgiApp:
             Route("/readyz", views.readyz),
             Route("/v1/models", views.models),
             Route("/v1/models/{name:path}", views.model),
-            Route("/{path:path}", views.unknown, methods=_ANY_METHOD),
         ],
         redirect_slashes=False,
+        default=_unknown,
     )
 
     async def cold(scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,20 +94,21 @@ class _Views:
             raise unknown_model(name)
         return _json(_model(name, live), request)
 
-    async def unknown(self, request: Request) -> Response:
-        path = request.scope["path"]
-        sentence = "is not built yet" if path in NOT_YET else "does not exist here"
-        raise ApiError(
-            404,
-            f"{path[:200]} {sentence}; this gateway answers /v1/chat/completions, /v1/completions and /v1/models",
-            code="unknown_url",
-        )
-
     def _admitted(self, request: Request) -> tuple[Live, KeyEntry]:
         live = self._plane.live
         if live is None:
             raise NOT_READY
         return live, identify(live, _head(request))
+
+
+async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
+    path = scope["path"]
+    sentence = "is not built yet" if path in NOT_YET else "does not exist here"
+    raise ApiError(
+        404,
+        f"{path[:200]} {sentence}; this gateway answers /v1/chat/completions, /v1/completions and /v1/models",
+        code="unknown_url",
+    )
 
 
 def _head(request: Request) -> RequestHead:

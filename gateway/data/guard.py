@@ -24,7 +24,7 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 MAX_HEADERS: Final = 100
 HEAD_KEY: Final = "fallgate.head"
 _CLOSE: Final = (b"connection", b"close")
-_log = logging.getLogger("fallgate.data")
+_log = logging.getLogger(__name__)
 
 
 class RequestHead:

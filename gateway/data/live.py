@@ -19,7 +19,7 @@ from routing.words import ModelName, RouteName
 from serving.upstream import Address, Upstream
 
 DEFAULT_SCORE: Final = ScoreName.MEAN_LOGPROB
-_log = logging.getLogger("fallgate.data")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from routing.resilience.breaker import BreakerState
 from routing.words import Outcome
 
 _BREAKER_NUMBERS: Final = {state: number for number, state in enumerate(BreakerState)}
-_log = logging.getLogger("fallgate.data")
+_log = logging.getLogger(__name__)
 
 
 class Records(Protocol):
