@@ -1,7 +1,8 @@
 """How the supervisor starts the other processes: what it tells them, and how they notice that it is gone.
 
 A plan is one line of JSON on the child's standard input. The pipe then stays open: its end means that the supervisor
-no longer exists, by whatever signal, and the child ends as if it had been asked to. Nothing secret is in an argument.
+no longer exists, by whatever signal, and the child ends as if it had been asked to. Behind the plan, the control
+plane is told of every worker that ended, one writer id a line. Nothing secret is in an argument.
 """
 
 import logging
@@ -77,9 +78,18 @@ def read_plan(kind: type[Plan], fd: int = STDIN_FD) -> Plan:
         raise SystemExit("this process is started by `fallgate serve`, which tells it what to do") from error
 
 
-def follow_supervisor(on_gone: Callable[[], None] | None = None, fd: int = STDIN_FD) -> None:
-    """Call `on_gone`, in a thread of its own, once the supervisor no longer exists; SIGTERM to ourselves by default."""
-    Thread(target=_wait_for_end, args=(fd, on_gone or _terminate_self), name="supervisor-gone", daemon=True).start()
+def follow_supervisor(
+    on_gone: Callable[[], None] | None = None, fd: int = STDIN_FD, *, on_line: Callable[[str], None] | None = None
+) -> None:
+    """Listen to the supervisor in a thread of its own.
+
+    Args:
+        on_gone: called once the supervisor no longer exists; SIGTERM to ourselves by default.
+        fd: where it is heard.
+        on_line: called with each line that it says after the plan.
+    """
+    arguments = (fd, on_gone or _terminate_self, on_line or _ignore)
+    Thread(target=_listen, args=arguments, name="supervisor", daemon=True).start()
 
 
 def metrics_dir(state_dir: str | Path) -> Path:
@@ -107,10 +117,17 @@ def _next_byte(fd: int) -> bytes:
     return b"" if byte == b"\n" else byte
 
 
-def _wait_for_end(fd: int, on_gone: Callable[[], None]) -> None:
-    while os.read(fd, 4096):
-        pass
+def _listen(fd: int, on_gone: Callable[[], None], on_line: Callable[[str], None]) -> None:
+    rest = b""
+    while piece := os.read(fd, 4096):
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            on_line(line.decode())
     on_gone()
+
+
+def _ignore(line: str) -> None:
+    """Nothing that this process needs to know."""
 
 
 def _terminate_self() -> None:

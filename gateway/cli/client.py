@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -47,6 +48,14 @@ class AdminClient:
         self._http = httpx.Client(
             base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S, trust_env=False
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "AdminClient":
@@ -130,7 +139,8 @@ def run(command: str, act: Callable[[AdminClient], Json], show: Callable[[Json],
     Exit 1 with a sentence on failure; with `as_json` standard output is one object either way, whose `ok` tells.
     """
     try:
-        found = act(AdminClient.from_environment())
+        with AdminClient.from_environment() as client:
+            found = act(client)
     except AdminFailure as failure:
         found = {"ok": False, "error": {"message": str(failure), "code": failure.code}}
     if as_json:

@@ -66,6 +66,7 @@ class Observer:
         self._chores = chores
         self._seen = Seen()
         self._rollbacks: list[_Rollback] = []
+        self._ended: list[str] = []
         self._lock = Lock()
         self._wake = Event()
         self._stopping = Event()
@@ -120,10 +121,19 @@ class Observer:
             self._rollbacks.append(_Rollback(route=route, revision=revision, since_s=since_s))
         self._wake.set()
 
+    def forget(self, writer_id: str) -> None:
+        """Strike a worker that has ended, in case that it could not do so itself: nothing is to wait for it."""
+        with self._lock:
+            self._ended.append(writer_id)
+        self._wake.set()
+
     def look(self) -> None:
         """Look once."""
         known = self._seen.snapshot
         try:
+            while self._ended:
+                workers.forget(self._store, self._ended[0])
+                del self._ended[0]
             newer = snapshots.latest(self._store, known.revision if known else 0)
             alive = tuple(workers.live(self._store, self._clock(), WORKER_AGE_S))
         except StoreError as error:

@@ -36,8 +36,8 @@ def main() -> int:
     told = _Told()
     plan = read_plan(ControlPlan)
     configure_logging(plan.log_level)
-    follow_supervisor()
     parts = build(plan)
+    follow_supervisor(on_line=parts.observer.forget)
     server = uvicorn.Server(
         uvicorn.Config(
             build_app(parts),

@@ -101,6 +101,13 @@ class Child:
         if self._process is not None:
             self._process.send_signal(number)
 
+    def tell(self, line: str) -> None:
+        """Write a line behind the plan, if it runs."""
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(f"{line}\n".encode())
+                self._process.stdin.flush()
+
     def want(self, now_s: float) -> None:
         """Have it started again after it was given up."""
         if self._process is None and self._due_s is None:

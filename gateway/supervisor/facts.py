@@ -2,6 +2,9 @@
 
 import msgspec
 
+PREPARE = "--prepare-store"
+"""The argument that has the process which finds these facts make an embedded store, too."""
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Where to listen, how many workers to start, and what to tell them and the operator."""

@@ -16,7 +16,7 @@ from gateway.launch import ControlPlan, WorkerPlan, configure_logging
 from gateway.supervisor import sockets
 from gateway.supervisor.banner import Banner
 from gateway.supervisor.child import Child, python_module
-from gateway.supervisor.facts import Facts
+from gateway.supervisor.facts import PREPARE, Facts
 from gateway.supervisor.signals import Signals
 from gateway.supervisor.supervise import Supervisor
 
@@ -52,7 +52,7 @@ class Order:
 
 def serve(order: Order) -> int:
     """Run until told to end; the exit code, which is 1 at once where the configuration or an address cannot be used."""
-    facts = _facts(order.config)
+    facts = _facts(order)
     if facts is None:
         return 1
     configure_logging(order.log_level)
@@ -63,17 +63,30 @@ def serve(order: Order) -> int:
     except sockets.CannotListen as error:
         sys.stderr.write(f"{order.config}: {error}\n")
         return 1
-    workers = [_worker(order, facts, number, data) for number in range(1, facts.workers + 1)] if data else []
+    names: dict[str, str] = {}
+    workers = [_worker(order, facts, number, data, names) for number in range(1, facts.workers + 1)] if data else []
     control = _control(order, facts, admin) if admin else None
     banner = Banner(facts=facts, data=data, admin=admin)
+
+    def tell_of_end(worker: Child) -> None:
+        if control is not None:
+            control.tell(names[worker.name])
+
     with Signals() as signals:
-        supervisor = Supervisor(workers=workers, control=control, drain_s=order.drain_s, is_ready=banner.shows_if_ready)
+        supervisor = Supervisor(
+            workers=workers,
+            control=control,
+            drain_s=order.drain_s,
+            is_ready=banner.shows_if_ready,
+            on_ended=tell_of_end,
+        )
         return supervisor.run(signals)
 
 
-def _facts(config: Path) -> Facts | None:
+def _facts(order: Order) -> Facts | None:
     """Problems are printed by the process that reads the file."""
-    command = python_module("gateway.supervisor.inspect", str(config))
+    prepare = [PREPARE] if order.plane is not Plane.DATA else []
+    command = python_module("gateway.supervisor.inspect", str(order.config), *prepare)
     inspected = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
     return msgspec.json.decode(inspected.stdout, type=Facts) if inspected.returncode == 0 else None
 
@@ -87,10 +100,14 @@ def _listen(facts: Facts, plane: Plane) -> tuple[socket.socket | None, socket.so
     return data, admin
 
 
-def _worker(order: Order, facts: Facts, number: int, listener: socket.socket) -> Child:
+def _worker(order: Order, facts: Facts, number: int, listener: socket.socket, names: dict[str, str]) -> Child:
+    """One worker; `names` is kept to its present writer id."""
+    name = f"worker {number}"
+
     def plan() -> WorkerPlan:
+        names[name] = f"w{number}-{secrets.token_hex(8)}"
         return WorkerPlan(
-            writer_id=f"w{number}-{secrets.token_hex(8)}",
+            writer_id=names[name],
             store_url=facts.store_url,
             coordination_url=facts.coordination_url,
             state_dir=facts.state_dir,
@@ -99,7 +116,7 @@ def _worker(order: Order, facts: Facts, number: int, listener: socket.socket) ->
             log_level=order.log_level.value,
         )
 
-    return Child(f"worker {number}", python_module("gateway.worker"), plan, [listener.fileno()])
+    return Child(name, python_module("gateway.worker"), plan, [listener.fileno()])
 
 
 def _control(order: Order, facts: Facts, listener: socket.socket) -> Child:

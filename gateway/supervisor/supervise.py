@@ -34,10 +34,25 @@ class Supervisor:
     """Keeps workers and the control plane running."""
 
     def __init__(
-        self, *, workers: Sequence[Child], control: Child | None, drain_s: float, is_ready: Callable[[], bool]
+        self,
+        *,
+        workers: Sequence[Child],
+        control: Child | None,
+        drain_s: float,
+        is_ready: Callable[[], bool],
+        on_ended: Callable[[Child], None],
     ) -> None:
-        """`is_ready` is asked again and again until it is true for the first time; it tells the operator by itself."""
+        """Nothing is started yet.
+
+        Args:
+            workers: the processes of the data plane, and
+            control: that of the control plane, where they run here.
+            drain_s: how long workers may finish what is in flight.
+            is_ready: asked again and again until it is true for the first time; it tells the operator by itself.
+            on_ended: told of each worker that has ended.
+        """
         self._workers = workers
+        self._on_ended = on_ended
         self._control = control
         self._drain_s = drain_s
         self._is_ready = is_ready
@@ -96,7 +111,8 @@ class Supervisor:
     def _reap(self) -> None:
         now_s = time.monotonic()
         for child in self._children:
-            child.reap(now_s, restarts=self._stage is Stage.RUNNING)
+            if child.reap(now_s, restarts=self._stage is Stage.RUNNING) and child is not self._control:
+                self._on_ended(child)
 
     def _advance(self) -> None:
         if self._stage is Stage.DRAINING:

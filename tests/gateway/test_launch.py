@@ -52,6 +52,18 @@ def test_the_end_of_the_pipe_means_that_the_supervisor_is_gone(pipe: tuple[int, 
     assert gone.wait(5)
 
 
+def test_lines_after_the_plan_are_heard_however_they_are_cut(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    heard: list[str] = []
+    gone = Event()
+    follow_supervisor(gone.set, reader, on_line=heard.append)
+    for piece in (b"w1-", b"ab\nw2-cd\nw3", b"-ef\n"):
+        os.write(writer, piece)
+    os.close(writer)
+    assert gone.wait(5)
+    assert heard == ["w1-ab", "w2-cd", "w3-ef"]
+
+
 def test_a_message_cannot_forge_a_second_log_line(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level

@@ -74,6 +74,7 @@ def supervise(log: str, behaviour: str, drain_s: float) -> int:
             control=build("control", "quick"),
             drain_s=drain_s,
             is_ready=lambda: True,
+            on_ended=lambda worker: None,
         )
         return supervisor.run(signals)
 
