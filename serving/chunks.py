@@ -95,9 +95,11 @@ class ChunkReader:
             chunk = _chunk.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Malformed("the model's server sent a garbled part of an answer", upstream_status=200) from error
-        if bytes(chunk.error) != b"null":
+        # What is absent is the default itself, which is quicker told than null.
+        if chunk.error is not _NULL and bytes(chunk.error) != b"null":
             raise Faulted("the model's server reported an error within its answer", upstream_status=200)
-        self.usage = usage_of(chunk.usage) or self.usage
+        if chunk.usage is not _NULL:
+            self.usage = usage_of(chunk.usage) or self.usage
         if not chunk.choices:
             return payload if self._shows_usage or bytes(chunk.usage) == b"null" else None
         for choice in chunk.choices:
@@ -124,17 +126,19 @@ class ChunkReader:
                 raise Faulted("the model's server aborted its answer", upstream_status=200)
             self.finish_reason = choice.finish_reason
             self._unfinished -= 1
-        has_logprobs = bytes(choice.logprobs) != b"null"
-        is_counted = has_logprobs and self._judges and self._sum_up(choice.logprobs)
+        raw = bytes(choice.logprobs)
+        has_logprobs = raw != b"null"
+        is_counted = has_logprobs and self._judges and self._sum_up(raw)
         if not (is_counted and self.has_content) and _says_something(choice):
             self.has_content = True
             self.tokens += not is_counted
         if has_logprobs and self._hides_logprobs:
-            payload = without(payload, choice.logprobs)
-        self._is_refused = self._is_refused or bool(choice.delta.refusal)
+            payload = without(payload, raw)
+        if choice.delta.refusal:
+            self._is_refused = True
         return payload
 
-    def _sum_up(self, raw: msgspec.Raw) -> bool:
+    def _sum_up(self, raw: bytes) -> bool:
         """Whether the tokens of a chunk could be counted by their log-probabilities."""
         try:
             logprobs = chat_logprobs.decode(raw)
