@@ -49,6 +49,14 @@ def retry_after_headers(seconds: float | None) -> Headers:
     return [] if seconds is None else [(b"retry-after", str(max(1, round(seconds))).encode())]
 
 
+SHUTTING_DOWN = ApiError(
+    503,
+    "the gateway is shutting down; send the request again",
+    type="service_unavailable_error",
+    code="server_shutting_down",
+    headers=[(b"retry-after", b"1")],
+)
+
 INTERNAL_ERROR = ApiError(
     500,
     "the gateway failed to handle this request; the request id names it in the gateway's log",

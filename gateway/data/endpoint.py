@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions` and `POST /v1/completions`: from bytes to an exchange, and through it."""
 
+from asyncio import CancelledError
 from time import monotonic
 from typing import Final, Protocol
 
@@ -77,5 +78,11 @@ class CompletionsEndpoint:
         self._plane.begin()
         try:
             await answer(exchange, self._plane.clock, send)
+        except CancelledError:
+            exchange.break_off()
+            raise
+        except Exception:
+            exchange.status = exchange.status or 500  # which the guard is about to send
+            raise
         finally:
             self._plane.finish(exchange)

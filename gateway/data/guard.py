@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.clock import Clock
 from gateway.data.protocol import EXTENSION, MAX_HEAD_BYTES, Departure
 from gateway.data.request_id import RequestIds
-from gateway.errors import INTERNAL_ERROR, ApiError, Headers
+from gateway.errors import INTERNAL_ERROR, SHUTTING_DOWN, ApiError, Headers
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,8 +66,11 @@ class WireGuard:
             self._on_refused()
             await send_error(answer.send, error, head.request_id)
         except CancelledError:
-            if not departure.is_gone:
+            if departure.is_gone:
+                return
+            if answer.has_started:
                 raise
+            await send_error(answer.send, SHUTTING_DOWN, head.request_id)  # the time to finish is over
         except Exception:  # the one place where anything may arrive: it is logged, and told as a 500
             _log.exception("request %s failed", head.request_id)
             if answer.has_started:

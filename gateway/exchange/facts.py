@@ -6,6 +6,7 @@ from time import monotonic
 from gateway.data.guard import RequestHead
 from gateway.data.inquiry import Inquiry
 from gateway.data.live import Live, LiveModel, LiveRoute
+from gateway.errors import SHUTTING_DOWN
 from gateway.snapshot.document import KeyEntry
 from routing.answer.outcomes import AttemptEnd, Call, Failed, Rejected
 from routing.assignment.assign import Assignment
@@ -93,8 +94,8 @@ class Exchange:
     started_s: float
     is_forced: bool = False
     attempts: list[Attempt] = field(default_factory=list)
-    outcome: Outcome = Outcome.CLIENT_CLOSED
-    """Until something else is known, as for an attempt."""
+    outcome: Outcome = Outcome.FAILED
+    """Until something else is known: whatever goes wrong within the gateway ends in a failure."""
     reason: Reason | None = None
     served: Attempt | None = None
     status: int | None = None
@@ -106,6 +107,15 @@ class Exchange:
         if arm is not None:
             self.assignment = replace(self.assignment, arm=arm, propensity=1.0)
             self.is_forced = True
+
+    def break_off(self) -> None:
+        """Note that it ends before its answer does: the client has left, or the gateway shuts down."""
+        if self.head.departure.is_gone:
+            self.outcome = Outcome.CLIENT_CLOSED
+        elif self.status is not None:
+            self.outcome = Outcome.INTERRUPTED
+        else:
+            self.outcome, self.status = Outcome.FAILED, SHUTTING_DOWN.status
 
     def gate_of(self, attempt: Attempt) -> Gate | None:
         """What judges an attempt: the arm's answer is judged, of a chat with one choice, and the fallback's never."""

@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Final
 
 from gateway.data.guard import Send, send_error
-from gateway.errors import ApiError, Headers, error_body, retry_after_headers
+from gateway.errors import SHUTTING_DOWN, ApiError, Headers, error_body, retry_after_headers
 from gateway.exchange.facts import Attempt, Exchange
 from gateway.exchange.headers import explain
 from gateway.exchange.stream import AnswerStream
@@ -20,9 +20,6 @@ _EVENT_STREAM: Final[Headers] = [
 ]
 _EVENT_CODES: Final = {Broken.code: "upstream_stream_interrupted", TimedOut.code: "upstream_stream_timeout"}
 """What these are called in a stream, where they are no longer an answer's status."""
-_SHUTTING_DOWN: Final = error_body(
-    "the gateway is shutting down; send the request again", type="api_error", code="server_shutting_down"
-)
 
 
 async def send_whole(exchange: Exchange, answer: WholeAnswer, send: Send) -> None:
@@ -60,11 +57,10 @@ async def send_stream(exchange: Exchange, attempt: Attempt, stream: AnswerStream
     except asyncio.CancelledError:
         stream.close()
         attempt.break_off()
+        exchange.break_off()
         if exchange.head.departure.is_gone:
-            exchange.outcome = Outcome.CLIENT_CLOSED
             raise
-        exchange.outcome = Outcome.INTERRUPTED
-        await _send_last(send, error_event(_SHUTTING_DOWN))
+        await _send_last(send, error_event(SHUTTING_DOWN.body()))
     finally:
         stream.settle(exchange.gate_of(attempt), exchange.inquiry.size_bytes)
 
