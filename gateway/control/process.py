@@ -43,6 +43,8 @@ def main() -> int:
             build_app(parts),
             http=WireProtocol,
             loop="asyncio",
+            ws="none",
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -11,11 +11,11 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def add(app: FastAPI, parts: Parts) -> None:
     """`/livez` and `/readyz`, which need no key, and `/metrics`."""
 
-    @app.get("/livez")
+    @app.api_route("/livez", methods=["GET", "HEAD"])
     async def livez() -> Response:
         return json_response({"status": "alive"})
 
-    @app.get("/readyz")
+    @app.api_route("/readyz", methods=["GET", "HEAD"])
     async def readyz() -> Response:
         reason = parts.observer.why_not()
         if reason is not None:

@@ -87,6 +87,14 @@ def test_a_bad_configuration_is_refused_at_the_start_with_all_that_is_wrong(tmp_
         assert "Traceback" not in served.logged
 
 
+def test_an_embedded_store_that_cannot_be_made_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
+    with serving(tmp_path, small_config({"v1": 100}, store={"url": "sqlite:///fallgate.yaml/x.db"})) as served:
+        assert served.process.wait(10) == 1
+        assert "store.url: " in served.logged
+        assert "choose another file" in served.logged
+        assert "Traceback" not in served.logged
+
+
 @pytest.mark.parametrize("key", ["listen", "admin_listen"])
 def test_a_port_that_is_taken_ends_the_start_with_a_sentence(tmp_path: Path, key: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
