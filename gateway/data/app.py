@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from gateway.data.access import identify, may_infer, unknown_model
-from gateway.data.endpoint import NOT_READY, CompletionsEndpoint, Plane
+from gateway.data.endpoint import CompletionsEndpoint, Plane, not_ready
 from gateway.data.guard import HEAD_KEY, AsgiApp, Receive, RequestHead, Scope, Send, WireGuard
 from gateway.data.live import Live
 from gateway.errors import ApiError
@@ -97,7 +97,7 @@ class _Views:
     def _admitted(self, request: Request) -> tuple[Live, KeyEntry]:
         live = self._plane.live
         if live is None:
-            raise NOT_READY
+            raise not_ready()
         return live, identify(live, _head(request))
 
 

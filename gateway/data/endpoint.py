@@ -2,7 +2,7 @@
 
 from asyncio import CancelledError
 from time import monotonic
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.data.access import find_route, forced_arm, identify
@@ -15,13 +15,16 @@ from gateway.exchange.answer import answer
 from gateway.exchange.facts import Exchange
 from routing.assignment.units import find_unit
 
-NOT_READY: Final = ApiError(
-    503,
-    "the gateway has no configuration yet; try again in a moment",
-    type="service_unavailable_error",
-    code="not_ready",
-    headers=[(b"retry-after", b"1")],
-)
+
+def not_ready() -> ApiError:
+    """The 503 of a gateway without a configuration. Made anew: an exception that is kept keeps its tracebacks."""
+    return ApiError(
+        503,
+        "the gateway has no configuration yet; try again in a moment",
+        type="service_unavailable_error",
+        code="not_ready",
+        headers=[(b"retry-after", b"1")],
+    )
 
 
 class Plane(Protocol):
@@ -53,7 +56,7 @@ class CompletionsEndpoint:
         started_s = monotonic()
         live = self._plane.live
         if live is None:
-            raise NOT_READY
+            raise not_ready()
         key = identify(live, head)
         check_media(head.headers)
         try:
