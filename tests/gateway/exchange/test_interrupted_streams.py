@@ -55,7 +55,8 @@ def assert_interrupted(made: Stage, answer: Got, *, code: str, result: str) -> N
 async def test_cases_86_to_90_a_stream_that_breaks_ends_with_an_error_event(
     case: int, fault: str, code: str, result: str, path: str
 ) -> None:
-    async with stage(fault, large=(), idle_s=0.1, v1={"latency_ms": 1.0, "tokens_per_second": 2000.0}) as made:
+    idle_s = 0.3 if case == 88 else 60.0
+    async with stage(fault, large=(), idle_s=idle_s, v1={"latency_ms": 1.0, "tokens_per_second": 2000.0}) as made:
         answer = await made.ask(path, stream=True)
         if path == TEXT:  # which has no role chunk
             assert len(answer.chunks) == 3
@@ -97,17 +98,17 @@ async def test_case_87_done_without_a_finish_reason() -> None:
 
 
 async def test_case_88_what_comes_in_scraps_is_no_silence() -> None:
-    scraps: list[Step] = [step for _ in range(5) for step in (Pause(0.04), delta("s"))]
+    scraps: list[Step] = [step for _ in range(5) for step in (Pause(0.1), delta("s"))]
     steps = [STREAM_HEAD, delta("word"), *scraps, FINISH, DONE, END]
-    async with raw_upstream(steps) as server, before(server.base_url, idle_s=0.15) as made:
+    async with raw_upstream(steps) as server, before(server.base_url, idle_s=0.4) as made:
         answer = await ask(made, stream=True)
         assert (answer.text, answer.payloads[-1]) == ("wordsssss", "[DONE]")
         assert made.last.outcome == "served"
 
 
 async def test_case_88_the_total_time_ends_also_a_stream_that_speaks() -> None:
-    chatter = [step for _ in range(30) for step in (Pause(0.02), delta("s"))]
-    answer = await interrupted(*chatter, total_s=0.2)
+    chatter = [step for _ in range(200) for step in (Pause(0.02), delta("s"))]
+    answer = await interrupted(*chatter, total_s=0.8)
     assert answer.last_error["code"] == "upstream_stream_timeout"
 
 
