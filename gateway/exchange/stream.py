@@ -95,6 +95,11 @@ class AnswerStream:
             attempt.judgement = gate.judge(reader.tally.features)
 
     @property
+    def has_content(self) -> bool:
+        """Whether anything but a role has come."""
+        return self._reader.has_content
+
+    @property
     def flaw(self) -> str | None:
         """What is wrong with a stream that has ended."""
         return self._reader.flaw

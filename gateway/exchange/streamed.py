@@ -37,12 +37,18 @@ class StreamAttempts:
         try:
             return await self._judge(call, attempt, stream)
         except UpstreamError as error:
-            stream.close()
+            self._give_up(stream)
             return attempt.fail(error)
         except asyncio.CancelledError:
-            stream.close()
+            self._give_up(stream)
             attempt.break_off()
             raise
+
+    def _give_up(self, stream: AnswerStream) -> None:
+        """Stop a stream that nobody will see. What it had brought was paid for all the same."""
+        stream.close()
+        if stream.has_content:
+            stream.settle(None, self._exchange.inquiry.size_bytes)
 
     async def _judge(self, call: Call, attempt: Attempt, stream: AnswerStream) -> AttemptEnd:
         exchange = self._exchange
