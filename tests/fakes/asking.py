@@ -225,6 +225,10 @@ class Wire:
         """Close the connection at once."""
         self._writer.transport.abort()
 
+    def close(self) -> None:
+        """Close the connection in order."""
+        self._writer.close()
+
     async def answer(self, timeout_s: float = 5.0) -> Answer:
         """Read one answer, of any framing."""
         async with asyncio.timeout(timeout_s):
