@@ -95,4 +95,4 @@ def _show(found: Json) -> None:
     console = Console()
     console.print(table)
     for warning in found["warnings"]:
-        console.print(f"note: {warning}", markup=False)
+        console.print(f"note: {warning}", markup=False, soft_wrap=True)

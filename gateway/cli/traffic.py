@@ -54,10 +54,10 @@ def show_traffic(found: Json) -> None:
     for arm in {**found["before"], **found["split"]}:
         table.add_row(arm, percent(found["before"].get(arm, 0)), percent(found["split"].get(arm, 0)))
     console.print(table)
-    console.print(f"{percent(found['moved_percent'])} of the units moved; revision {found['revision']}")
-    console.print(_arrival(found))
+    console.print(f"{percent(found['moved_percent'])} of the units moved; revision {found['revision']}", soft_wrap=True)
+    console.print(_arrival(found), soft_wrap=True)
     for warning in found["warnings"]:
-        console.print(f"note: {warning}", markup=False)
+        console.print(f"note: {warning}", markup=False, soft_wrap=True)
 
 
 def percent(value: Any) -> str:

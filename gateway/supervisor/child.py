@@ -74,8 +74,14 @@ class Child:
         """Start it, if its time has come."""
         if self._due_s is None or now_s < self._due_s:
             return
-        # A process group of its own: Ctrl-C at a terminal reaches the supervisor alone, which ends the rest in order.
-        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, pass_fds=self._fds, process_group=0)
+        try:
+            # A process group of its own: Ctrl-C at a terminal reaches the supervisor alone, which ends the rest in order.
+            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, pass_fds=self._fds, process_group=0)
+        except OSError as error:
+            wait_s = self._backoff.after(0.0)
+            self._due_s = now_s + wait_s
+            log.error("%s cannot be started (%s); tried again in %.1f s", self.name, error, wait_s)
+            return
         assert process.stdin is not None
         with suppress(BrokenPipeError):
             process.stdin.write(encode_plan(self._plan()))
