@@ -75,7 +75,7 @@ class Child:
         if self._due_s is None or now_s < self._due_s:
             return
         try:
-            # A process group of its own: Ctrl-C at a terminal reaches the supervisor alone, which ends the rest in order.
+            # A process group of its own: Ctrl-C at a terminal reaches the supervisor alone, which ends the rest.
             process = subprocess.Popen(self._command, stdin=subprocess.PIPE, pass_fds=self._fds, process_group=0)
         except OSError as error:
             wait_s = self._backoff.after(0.0)
