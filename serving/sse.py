@@ -13,11 +13,12 @@ _BOM = b"\xef\xbb\xbf"
 class EventSplitter:
     """Bytes in, the data of complete events out. Bytes may be split anywhere."""
 
-    __slots__ = ("_at_start", "_rest")
+    __slots__ = ("_after_cr", "_at_start", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
         self._at_start = True
+        self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that are complete now.
@@ -25,6 +26,9 @@ class EventSplitter:
         Raises:
             Malformed: an event is out of all proportion.
         """
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
         if self._rest:
             data = self._rest + data
         if self._at_start:
@@ -33,21 +37,17 @@ class EventSplitter:
                 return []
             self._at_start = False
             data = data.removeprefix(_BOM)
-        blocks = data.split(b"\n\n") if b"\r" not in data else _blocks_with_cr(data)
+        if b"\r" in data:
+            # A CR at the very end ends its line already; an LF that may still come is half of a CRLF.
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        blocks = data.split(b"\n\n")
         self._rest = blocks.pop()
         if len(self._rest) > MAX_EVENT_BYTES:
             raise Malformed("the model's server sent an event that is too large")
         if not blocks:
             return blocks
         return [data for data in map(_data_of, blocks) if data is not None]
-
-
-def _blocks_with_cr(data: bytes) -> list[bytes]:
-    """Blocks of data whose lines end in CR or CRLF. A CR at the very end may be half of a CRLF, so it stays."""
-    held = b"\r" if data.endswith(b"\r") else b""
-    blocks = data.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n\n")
-    blocks[-1] += held
-    return blocks
 
 
 def _data_of(block: bytes) -> bytes | None:
