@@ -8,7 +8,7 @@ from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import Faulted, Malformed
 from serving.usage import usage_of
-from serving.whole import chat_logprobs, sum_up, without
+from serving.whole import chat_logprobs, check_text, sum_up, without
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
@@ -93,6 +93,7 @@ class ChunkReader:
             return payload
         try:
             chunk = _chunk.decode(payload)
+            check_text(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Malformed("the model's server sent a garbled part of an answer", upstream_status=200) from error
         # What is absent is the default itself, which is quicker told than null.

@@ -83,6 +83,7 @@ def read_whole(body: bytes, *, judges: bool, hides_logprobs: bool) -> WholeAnswe
     """
     try:
         answer = _answer.decode(body)
+        check_text(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("the model's server sent something that is no answer", upstream_status=200) from error
     if bytes(answer.error) != b"null":
@@ -101,6 +102,12 @@ def read_whole(body: bytes, *, judges: bool, hides_logprobs: bool) -> WholeAnswe
         usage=usage_of(answer.usage),
         output_tokens_seen=features.tokens if features else _size(first) // 4,
     )
+
+
+def check_text(json: bytes) -> None:
+    """Raise `UnicodeDecodeError` for what is not UTF-8: parts that nobody here reads are passed over unchecked."""
+    if not json.isascii():
+        json.decode()
 
 
 def tallied(raw: msgspec.Raw) -> Tally:
