@@ -161,8 +161,16 @@ def without(json: bytes, logprobs: bytes) -> bytes:
     # To look for the key and compare the rest is several times faster than to search for all of the value.
     start = json.find(_KEY) + len(_KEY)
     if not json.startswith(logprobs, start):
-        return json.replace(logprobs, b"null", 1)
+        return json.replace(logprobs, b"null", 1) if b'"token"' in logprobs else _rewritten(json)
     return b"null".join((json[:start], json[start + len(logprobs) :]))
+
+
+def _rewritten(json: bytes) -> bytes:
+    """For something odd in the place of log-probabilities, such as {}, which may well occur elsewhere too."""
+    completion = msgspec.json.decode(json)
+    for choice in completion["choices"]:
+        choice["logprobs"] = None
+    return msgspec.json.encode(completion)
 
 
 def _size(choice: _Choice) -> int:
