@@ -144,7 +144,7 @@ async def test_the_usage_of_a_stream_is_always_known_and_shown_to_whom_asked(
     options: dict[str, bool] | None, path: str
 ) -> None:
     async with stage(v1={"prompt_tokens": 11, "completion_tokens": 22}) as made:
-        more = {} if options is None else {"stream_options": options}
+        more: dict[str, Any] = {} if options is None else {"stream_options": options}
         answer = await made.ask(path, stream=True, **more)
         assert made.server.seen.requests[0].body["stream_options"]["include_usage"] is True
         chunks = [chunk for chunk in answer.chunks if chunk.get("usage")]
@@ -185,7 +185,13 @@ async def test_case_95_usage_in_every_chunk_is_counted_once() -> None:
 
 
 async def test_each_model_gets_its_own_name_and_only_what_it_knows() -> None:
-    odd = {"top_k": 5, "repetition_penalty": 1.1, "store": True, "metadata": {"a": "b"}, "temperature": 0.5}
+    odd: dict[str, Any] = {
+        "top_k": 5,
+        "repetition_penalty": 1.1,
+        "store": True,
+        "metadata": {"a": "b"},
+        "temperature": 0.5,
+    }
     async with stage("500", large=()) as made:
         await made.ask(seed=7, **odd)
         vllm, hosted = (request.body for request in made.server.seen.requests)

@@ -36,8 +36,8 @@ async def leaving(made: Stage, **fields: Any) -> AsyncIterator[Wire]:
     assert sum(made.gateway.metric("requests_total", model=model, **labels) for model in models) == 1
 
 
-async def until_asked(made: Stage, model: str = "v1") -> None:
-    await made.server.seen.until(lambda seen: seen.models[model] == 1)
+async def until_asked(made: Stage, model: str = "v1", times: int = 1) -> None:
+    await made.server.seen.until(lambda seen: seen.models[model] == times)
 
 
 @BOTH
@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_is_no_failure_of_the_model(stream: bool) -> 
         for count in range(1, 8):
             async with Wire.to(made.gateway) as wire:
                 wire.send(post(question(stream=stream)))
-                await made.server.seen.until(lambda seen, count=count: seen.models["v1"] == count)
+                await until_asked(made, times=count)
             await made.gateway.until_finished(count)
         made.server.rescript("v1", faults=[])
         assert (await made.ask()).status == 200
@@ -122,7 +122,7 @@ async def test_case_110_two_hundred_departures_in_a_row_leave_nothing_behind(str
         for count in range(1, 201):
             async with Wire.to(made.gateway) as wire:
                 wire.send(post(question(stream=stream)))
-                await made.server.seen.until(lambda seen, count=count: seen.models["v1"] == count)
+                await until_asked(made, times=count)
         await made.gateway.until_finished(200)
         await made.server.seen.until(lambda seen: not seen.in_flight and not seen.connections_open, timeout_s=1)
         assert {exchange.outcome for exchange in made.gateway.finished} == {"client_closed"}

@@ -1,0 +1,164 @@
+"""Chunks of a stream, one by one."""
+
+import json
+from math import exp
+from typing import Any
+
+import pytest
+
+from routing.confidence.tally import ScoreName
+from serving.chunks import ChunkReader
+from serving.errors import Faulted, Malformed
+from tests.fakes.raw_upstream import logprobs
+
+
+def reader(**changes: Any) -> ChunkReader:
+    options: dict[str, Any] = {"judges": True, "hides_logprobs": True, "shows_usage": False}
+    return ChunkReader(**{**options, **changes})
+
+
+def chunk(delta: dict[str, Any] | None = None, **choice: Any) -> bytes:
+    choices = [{"index": 0, "delta": {} if delta is None else delta, "logprobs": None, "finish_reason": None, **choice}]
+    return json.dumps({"id": "x", "choices": choices}).encode()
+
+
+def usage(**counts: Any) -> bytes:
+    return json.dumps({"id": "x", "choices": [], "usage": counts}).encode()
+
+
+def test_a_stream_adds_up() -> None:
+    read = reader()
+    assert read.read(chunk({"role": "assistant", "content": ""})) is not None
+    assert (read.has_content, read.tokens) == (False, 0)
+    read.read(chunk({"content": "re"}, logprobs=logprobs(("re", -0.2))))
+    read.read(chunk({"content": "fund"}, logprobs=logprobs(("fund", -0.4))))
+    assert (read.has_content, read.tokens, read.is_whole) == (True, 2, False)
+    read.read(chunk(finish_reason="stop"))
+    assert read.read(usage(prompt_tokens=3, completion_tokens=2)) is None
+    assert read.read(b"[DONE]") == b"[DONE]"
+    assert (read.is_done, read.is_whole, read.finish_reason, read.flaw) == (True, True, "stop", None)
+    assert read.usage is not None
+    assert (read.usage.input, read.usage.output) == (3, 2)
+    features = read.tally.features
+    assert features is not None
+    assert features.score(ScoreName.MEAN_LOGPROB) == pytest.approx(exp(-0.3))
+
+
+def test_a_chunk_comes_through_byte_for_byte_but_for_its_log_probabilities() -> None:
+    payload = chunk({"content": 'grüße \\ " }'}, logprobs=logprobs(("a", -0.2)))
+    got = reader().read(payload)
+    assert got is not None
+    assert got == payload.replace(json.dumps(logprobs(("a", -0.2))).encode(), b"null")
+    assert reader(hides_logprobs=False).read(payload) == payload
+
+
+@pytest.mark.parametrize("value", [{}, {"content": None}, {"content": []}, 0, True, "stop", [], "x"])
+def test_odd_log_probabilities_are_hidden_without_harm_to_the_rest(value: Any) -> None:
+    payload = chunk({"content": None, "tool_calls": [{"a": {}, "b": [], "c": {"content": []}}]}, logprobs=value)
+    got = reader().read(payload)
+    expected = json.loads(payload)
+    expected["choices"][0]["logprobs"] = None
+    assert got is not None
+    assert json.loads(got) == expected
+
+
+@pytest.mark.parametrize("judges", [True, False])
+@pytest.mark.parametrize("value", [None, {}, {"content": []}, {"content": None}, {"content": [{"logprob": -1}]}, 5])
+def test_without_log_probabilities_to_count_by_a_chunk_is_a_token(value: Any, judges: bool) -> None:
+    read = reader(judges=judges)
+    for _ in range(3):
+        read.read(chunk({"content": "x"}, logprobs=value))
+    assert read.tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("delta", "is_content"),
+    [
+        ({"role": "assistant"}, False),
+        ({"content": ""}, False),
+        ({"content": None}, False),
+        ({"tool_calls": []}, False),
+        ({"refusal": "no"}, False),
+        ({"content": " "}, True),
+        ({"tool_calls": [{"index": 0}]}, True),
+        ({"function_call": {"name": "f"}}, True),
+        ({"reasoning_content": "hm"}, True),
+        ({"reasoning": "hm"}, True),
+    ],
+)
+def test_what_counts_as_content(delta: dict[str, Any], is_content: bool) -> None:
+    read = reader()
+    read.read(chunk(delta))
+    assert (read.has_content, read.tokens) == (is_content, int(is_content))
+
+
+def test_a_text_completions_chunk_is_content_too() -> None:
+    read = reader()
+    read.read(b'{"choices": [{"index": 0, "text": "a", "finish_reason": null}]}')
+    assert (read.has_content, read.tokens) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("deltas", "finish", "flaw"),
+    [
+        ([{"content": "x"}], "stop", None),
+        ([{"content": ""}], "stop", "empty"),
+        ([{"refusal": "I"}, {"refusal": " won't"}], "stop", "refused"),
+        ([{"content": "x"}], "content_filter", "content_filter"),
+    ],
+)
+def test_what_is_wrong_with_a_stream_that_has_ended(deltas: list[Any], finish: str, flaw: str | None) -> None:
+    read = reader()
+    for delta in deltas:
+        read.read(chunk(delta))
+    read.read(chunk(finish_reason=finish))
+    assert read.flaw == flaw
+
+
+@pytest.mark.parametrize("finish", ["abort", "error"])
+def test_case_89_an_aborted_answer_is_an_error(finish: str) -> None:
+    with pytest.raises(Faulted):
+        reader().read(chunk({"content": "x"}, finish_reason=finish))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"x", b"[]", b'"x"', b'{"choices": [', b'{"choices": 5}', b'{"a": "\xff"}', b"5"]
+)
+def test_case_90_a_garbled_chunk_is_an_error(payload: bytes) -> None:
+    with pytest.raises(Malformed):
+        reader().read(payload)
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"error": {"message": "x"}}', b'{"error": "x"}', b'{"choices": [], "error": {}}']
+)
+def test_case_85_an_error_event_is_an_error(payload: bytes) -> None:
+    with pytest.raises(Faulted):
+        reader().read(payload)
+
+
+def test_case_95_of_several_usages_the_last_one_counts_and_an_unusable_one_does_not() -> None:
+    read = reader(shows_usage=True)
+    for counts in ({"prompt_tokens": 1, "completion_tokens": 1}, {"prompt_tokens": 5, "completion_tokens": 7}):
+        assert read.read(usage(**counts)) is not None
+    read.read(usage(prompt_tokens=-1, completion_tokens=0))
+    assert read.usage is not None
+    assert (read.usage.input, read.usage.output) == (5, 7)
+
+
+def test_a_stream_of_two_answers_is_whole_when_both_are_finished_or_the_upstream_says_so() -> None:
+    read = reader(judges=False, choices=2)
+    read.read(chunk({"content": "x"}, finish_reason="stop"))
+    assert not read.is_whole
+    read.read(chunk({"content": "y"}, index=1, finish_reason="length"))
+    assert read.is_whole
+    other = reader(judges=False, choices=2)
+    other.read(chunk({"content": "x"}, finish_reason="stop"))
+    other.read(b"[DONE]")
+    assert other.is_whole
+
+
+def test_an_empty_stream_is_not_whole_for_its_done() -> None:
+    read = reader()
+    read.read(b"[DONE]")
+    assert not read.is_whole

@@ -1,0 +1,61 @@
+"""A client's request becomes what one upstream understands."""
+
+import json
+from typing import Any
+
+import pytest
+
+from serving.dialect import DROPPED, OPENAI_ONLY, VLLM_ONLY, to_upstream
+
+BODY: dict[str, Any] = {"model": "support", "messages": [{"role": "user", "content": "grüße"}], "temperature": 0}
+
+
+def sent(body: dict[str, Any], provider: str = "vllm", *, asks: bool = False, is_chat: bool = True) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(
+        to_upstream(body, provider=provider, upstream_model="v1", asks_logprobs=asks, is_chat=is_chat)
+    )
+    return made
+
+
+def test_the_model_gets_its_own_name_and_the_rest_stays() -> None:
+    assert sent(BODY) == {**BODY, "model": "v1"}
+    assert BODY["model"] == "support"
+
+
+@pytest.mark.parametrize("provider", ["vllm", "openai"])
+def test_what_a_provider_does_not_know_is_dropped(provider: str) -> None:
+    body = {**BODY, **dict.fromkeys((*VLLM_ONLY, *OPENAI_ONLY), 1)}
+    assert not DROPPED[provider] & sent(body, provider).keys()
+    assert (VLLM_ONLY | OPENAI_ONLY) - DROPPED[provider] <= sent(body, provider).keys()
+
+
+def test_nothing_is_dropped_for_both() -> None:
+    assert not VLLM_ONLY & OPENAI_ONLY
+
+
+def test_what_a_hosted_text_completion_knows_is_kept() -> None:
+    body = {"model": "x", "prompt": "p", "echo": True, "best_of": 2, "top_k": 1}
+    assert sent(body, "openai", is_chat=False) == {"model": "v1", "prompt": "p", "echo": True, "best_of": 2}
+
+
+@pytest.mark.parametrize("logprobs", [{}, {"logprobs": False}, {"logprobs": None}, {"logprobs": True}])
+def test_log_probabilities_are_asked_for(logprobs: dict[str, Any]) -> None:
+    assert sent({**BODY, **logprobs}, asks=True)["logprobs"] is True
+    assert sent({**BODY, **logprobs}).get("logprobs", "absent") == logprobs.get("logprobs", "absent")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"include_usage": True}),
+        ({"stream_options": None}, {"include_usage": True}),
+        ({"stream_options": {"include_usage": False}}, {"include_usage": True}),
+        ({"stream_options": {"include_obfuscation": False}}, {"include_obfuscation": False, "include_usage": True}),
+    ],
+)
+def test_a_stream_is_always_asked_for_its_usage(options: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert sent({**BODY, "stream": True, **options})["stream_options"] == expected
+
+
+def test_options_of_a_stream_without_a_stream_are_dropped() -> None:
+    assert "stream_options" not in sent({**BODY, "stream": False, "stream_options": {"include_usage": True}})
