@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from gateway.snapshot.document import (
     TimeoutsEntry,
 )
 from routing.answer.policy import CONDITIONAL_REASONS, HOLD_NONE, HoldWindow
-from routing.assignment.ranges import allocate
+from routing.assignment.ranges import Ranges, allocate
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.tally import ScoreName
 from routing.words import ModelName, Reason, RouteName
@@ -80,12 +81,17 @@ def route(
     return RouteEntry(
         salt="support.1",
         split=weights,
-        ranges=allocate((), weights),
+        ranges=_first_ranges(tuple(weights.items())),
         ranges_revision=1,
         unit=("header:x-user-id", "body:user", "request"),
         fallback=fallback,
         timeouts=msgspec.structs.replace(TimeoutsEntry(), **timeouts),
     )
+
+
+@cache
+def _first_ranges(weights: tuple[tuple[ModelName, int], ...]) -> Ranges:
+    return allocate((), dict(weights))  # which takes a while when hundreds of tests ask
 
 
 def document(base_url: str, routes: Mapping[str, RouteEntry], **models: Any) -> Document:
