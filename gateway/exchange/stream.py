@@ -35,6 +35,7 @@ class AnswerStream:
         """Events that were read and not sent."""
         self.has_ended = False
         self._is_released = False
+        self._give_up_at_s: float | None = None
         self._connection = connection
         self._reader = reader
         self._splitter = EventSplitter()
@@ -120,12 +121,17 @@ class AnswerStream:
         if self._connection.has_bytes:
             data: bytes | None = await self._connection.read()
         else:
-            give_up_at_s = self._patience.until_s(monotonic(), has_content=self._reader.has_content)
+            give_up_at_s = self._give_up_at_s
+            if give_up_at_s is None:
+                # Kept until something comes: a timer may fire a moment early, and silence must not begin anew then.
+                give_up_at_s = self._patience.until_s(monotonic(), has_content=self._reader.has_content)
+                self._give_up_at_s = give_up_at_s
             data = await self._connection.read_until(min(give_up_at_s, overdue_at_s or give_up_at_s))
             if data is None:
                 if monotonic() >= give_up_at_s:
                     raise TimedOut("the model stopped answering")
                 return
+        self._give_up_at_s = None
         if data:
             self._take_in(data)
         else:
