@@ -13,6 +13,10 @@ from serving.sse import EventSplitter
 from serving.usage import estimated_usage
 from serving.wire.connection import Connection
 
+COMMENT_AFTER_S = 15.0
+"""Silence after which a committed stream is kept awake: proxies between here and the client close idle ones."""
+_COMMENT = b": keep-alive\n\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
@@ -69,13 +73,15 @@ class AnswerStream:
         return HoldState.HOLDING, gate.judge(self._reader.tally.features) if gate is not None else None
 
     async def next(self) -> bytes:
-        """The next bytes for the client; `b""` once the stream has ended well.
+        """The next bytes for the client, a comment after a long silence; `b""` once the stream has ended well.
 
         Raises:
             UpstreamError: it broke off.
         """
         while not self.held and not self.has_ended:
-            await self._read(None)
+            comment_at_s = monotonic() + COMMENT_AFTER_S
+            if not await self._read(comment_at_s) and monotonic() >= comment_at_s:
+                return _COMMENT
         return self.take()
 
     def take(self) -> bytes:
@@ -116,8 +122,8 @@ class AnswerStream:
             self._is_released = True
             self._attempt.live.upstream.release(self._connection)
 
-    async def _read(self, overdue_at_s: float | None) -> None:
-        """Read some bytes, or find that it is time to judge what there is."""
+    async def _read(self, overdue_at_s: float | None) -> bool:
+        """Read some bytes, or their end; false when that was not to be had in time."""
         if self._connection.has_bytes:
             data: bytes | None = await self._connection.read()
         else:
@@ -130,12 +136,13 @@ class AnswerStream:
             if data is None:
                 if monotonic() >= give_up_at_s:
                     raise TimedOut("the model stopped answering")
-                return
+                return False
         self._give_up_at_s = None
         if data:
             self._take_in(data)
         else:
             self._take_end()
+        return True
 
     def _take_in(self, data: bytes) -> None:
         for event in self._splitter.feed(data):
