@@ -125,7 +125,7 @@ class Rows:
         self.kept.append((row, attempts))
 
 
-@dataclass(slots=True)
+@dataclass
 class Gateway:
     """A running data plane, and what it has finished."""
 
@@ -140,9 +140,9 @@ class Gateway:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _traffic: Traffic = field(init=False)
-    clock: Clock = field(default_factory=lambda: now_us)
 
     def __post_init__(self) -> None:
+        self.clock: Clock = now_us
         self._traffic = Traffic(self.records, DataPlaneMetrics(self.registry))
 
     @property

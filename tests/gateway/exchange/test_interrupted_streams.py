@@ -1,10 +1,12 @@
 """Streams that break after the commit: what was said stays said, and the end is never silent."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from gateway.exchange import stream as stream_module
 from tests.fakes.asking import ARM_TEXT, CHAT, TEXT, Stage, Wire, ask, before, post, question, stage
 from tests.fakes.asking import Answer as Got
 from tests.fakes.raw_upstream import (
@@ -156,3 +158,31 @@ async def test_an_interrupted_stream_leaves_its_clients_connection_usable() -> N
             answer = await wire.answer()
             assert answer.last_error["code"] == "upstream_stream_interrupted"
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+
+
+async def test_case_88_silence_is_borne_for_its_time_and_not_for_twice_that() -> None:
+    async with stage("hang_during:3", idle_s=0.4) as made:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(ask(made.gateway, stream=True))
+        for exchange in made.gateway.finished:
+            (attempt,) = exchange.attempts
+            assert attempt.first_token_s is not None
+            assert attempt.ended_s is not None
+            assert 0.39 < attempt.ended_s - attempt.first_token_s < 0.75
+
+
+async def test_case_88_a_silent_stream_is_kept_awake_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "COMMENT_AFTER_S", 0.05)
+    async with stage("hang_during:3", idle_s=0.4) as made:
+        answer = await made.ask(stream=True)
+        comments, rest = answer.body.count(b": keep-alive\n\n"), answer.body.replace(b": keep-alive\n\n", b"")
+        assert 2 <= comments <= 8
+        whole = Got(answer.status, answer.headers, rest)
+        assert (len(whole.chunks), whole.last_error["code"]) == (4, "upstream_stream_timeout")
+
+
+async def test_case_88_before_the_commit_no_comment_commits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "COMMENT_AFTER_S", 0.05)
+    async with stage("role_only_hang", first_token_s=0.2) as made:
+        assert (await made.ask(stream=True)).status == 504
