@@ -70,6 +70,8 @@ class AnswerStream:
                     judgement = gate.judge(self._reader.tally.features) if gate is not None else None
                     return decide(judgement, window, tokens=tokens, is_overdue=is_overdue), judgement
             await self._read(overdue_at_s)
+        if self._reader.has_content and self._attempt.first_token_s is None:
+            self._attempt.first_token_s = monotonic()
         return HoldState.HOLDING, gate.judge(self._reader.tally.features) if gate is not None else None
 
     async def next(self) -> bytes:

@@ -107,6 +107,13 @@ async def test_hold_none_sends_the_first_token_at_once_and_never_acts_on_doubt()
         assert (gate.last.outcome, len(server.requests)) == ("served", 1)
 
 
+async def test_the_time_of_the_first_token_is_known_also_of_an_answer_that_came_at_once() -> None:
+    async with raw_upstream(LARGE) as server, before(server.base_url) as made:
+        assert (await ask(made, stream=True)).text == "large"
+        assert made.last.attempts[0].first_token_s is not None
+        assert made.records.kept[-1][1][0].first_token_us is not None
+
+
 async def ask_held(server: RawUpstream, **options: Any) -> Answer:
     async with before(server.base_url, large_url=server.base_url, **{**ACTING, **options}) as made:
         return await ask(made, stream=True)
