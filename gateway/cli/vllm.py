@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from serving.vllm.command import Device, VllmSettings
+from serving.vllm.command import Device, VllmSettings, cpu_dtype
 from serving.vllm.errors import VllmError
 from serving.vllm.process import VllmProcess
 
@@ -34,13 +34,15 @@ def vllm(
 
     FALLGATE_VLLM_ARGS holds further flags for vLLM itself, such as "--max-model-len 4096".
     """
+    device = choose_device(gpu)
     try:
         settings = VllmSettings(
             python=python,
             model=model,
             adapters=parse_adapters(adapter or []),
             port=port,
-            device=choose_device(gpu),
+            device=device,
+            dtype=choose_dtype(device),
             extra=tuple(shlex.split(os.environ.get(EXTRA_ARGUMENTS, ""))),
         )
     except ValueError as error:
@@ -71,6 +73,14 @@ def choose_device(gpu: bool | None) -> Device:
     if gpu is None:
         gpu = shutil.which("nvidia-smi") is not None
     return Device.GPU if gpu else Device.CPU
+
+
+def choose_dtype(device: Device) -> str:
+    """What this machine computes quickly in; a GPU is left to vLLM."""
+    if device is Device.GPU:
+        return "auto"
+    described = Path("/proc/cpuinfo")
+    return cpu_dtype(described.read_text(encoding="utf-8", errors="replace") if described.exists() else "")
 
 
 async def serve(settings: VllmSettings, log: Path) -> None:

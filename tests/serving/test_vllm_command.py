@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.vllm.command import Device, VllmSettings, build_command, build_environment
+from serving.vllm.command import Device, VllmSettings, build_command, build_environment, cpu_dtype
 
 MODEL = Path("/models/smollm2")
 ADAPTERS = {"v1": Path("/adapters/v1"), "v2": Path("/adapters/v2")}
@@ -74,3 +74,17 @@ def test_the_gateways_own_secrets_do_not_reach_the_server() -> None:
 def test_settings_that_cannot_be_right_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "dtype"),
+    [
+        pytest.param("flags\t\t: fpu avx2 fma\n", "float32", id="AVX2 alone"),
+        pytest.param("flags\t\t: fpu avx2 avx512_bf16\n", "bfloat16", id="AVX-512 with bfloat16"),
+        pytest.param("Features\t: fp asimd bf16\n", "bfloat16", id="ARM with bfloat16"),
+        pytest.param("Features\t: fp asimd\n", "float32", id="ARM without"),
+        pytest.param("", "bfloat16", id="nothing known"),
+    ],
+)
+def test_a_processor_without_bfloat16_computes_in_float32(cpuinfo: str, dtype: str) -> None:
+    assert cpu_dtype(cpuinfo) == dtype
