@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.settings.expand import Expanded
-from gateway.settings.secret import MASK, mask_url
+from gateway.settings.mask import MASK, mask_url
 
 KeyPath = tuple[str | int, ...]
 """Where something stands in a document: keys and list positions from the outside in."""

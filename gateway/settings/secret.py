@@ -1,6 +1,5 @@
 """Values that are used and never shown: secrets, and addresses with a password in them."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Self
 
@@ -8,10 +7,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from gateway.settings.expand import Expanded
-
-MASK = "********"
-
-_PASSWORD_IN_QUERY = re.compile(r"([?&;][^=&;]*(?:pass|pwd|secret|token|key)[^=&;]*=)[^&;]*", re.IGNORECASE)
+from gateway.settings.mask import MASK, mask_url
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,24 +59,3 @@ class SecretUrl(Secret):
 
     def __str__(self) -> str:
         return mask_url(self._text)
-
-
-def mask_url(text: str) -> str:
-    """An address without what could be a password, even when the address is malformed.
-
-    >>> mask_url("postgresql://ana:s3cret@db/fallgate?sslpassword=x")
-    'postgresql://ana:********@db/fallgate?sslpassword=********'
-    """
-    masked = _PASSWORD_IN_QUERY.sub(rf"\g<1>{MASK}", text)
-    # The last @ counts: a password may hold one, and to hide too much is the smaller harm.
-    head, at, tail = masked.rpartition("@")
-    if not at:
-        return masked
-    scheme, slashes, userinfo = head.partition("://")
-    user, colon, _ = userinfo.partition(":")
-    # Without a colon the user may well be a token.
-    return (
-        f"{scheme}://{user}:{MASK}@{tail}"
-        if slashes and colon
-        else f"{scheme if slashes else ''}{slashes}{MASK}@{tail}"
-    )

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy import exc as sa_exc
 
+from gateway.settings.mask import mask_url
 from gateway.store.errors import StoreRefused, StoreUnavailable
 
 SQLITE_BUSY_TIMEOUT_S = 5.0
@@ -43,7 +44,7 @@ class Store:
         self.engine = engine
         self.dialect = engine.dialect.name
         """`sqlite` or `postgresql`."""
-        self.where = engine.url.set(drivername=self.dialect).render_as_string(hide_password=True)
+        self.where = mask_url(engine.url.set(drivername=self.dialect).render_as_string(hide_password=False))
         """The address, for messages."""
         self._unavailable = _POSTGRES_UNAVAILABLE if self.is_postgres else _UNAVAILABLE
         isolation: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.is_postgres else {_READS: True}

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings.load import load_text
+from gateway.settings.mask import MASK, mask_url
 from gateway.settings.models import Config
 from gateway.settings.problems import ConfigError
 from gateway.settings.redact import shown
-from gateway.settings.secret import MASK, Secret, SecretUrl, mask_url
+from gateway.settings.secret import Secret, SecretUrl
 
 MODEL = {"provider": "openai", "base_url": "http://h/v1", "model": "m"}
 # Long and odd enough not to be there by accident.

@@ -66,8 +66,15 @@ def test_a_store_without_tables_says_who_makes_them(empty_store_url: str) -> Non
     store.close()
 
 
-def test_a_server_that_does_not_answer_is_told_without_its_password() -> None:
-    store = open_store("postgresql://ana:s3cret-word@127.0.0.1:1/fallgate")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ana:s3cret-word@127.0.0.1:1/fallgate",
+        "postgresql://127.0.0.1:1/fallgate?user=ana&password=s3cret-word",
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_without_its_password(url: str) -> None:
+    store = open_store(url)
 
     with pytest.raises(StoreUnavailable) as caught, store.reading():
         pass
