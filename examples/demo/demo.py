@@ -212,7 +212,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nThe demo has ended.")
     except DemoError as error:
-        Console(stderr=True, highlight=False).print(f"[red]{error}[/]")
+        print(f"\n{error}", file=sys.stderr)
         return 1
     return 0
 

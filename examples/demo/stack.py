@@ -37,7 +37,7 @@ class Running:
 
     def last_lines(self, count: int = 12) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-count:])
+        return "\n".join(f"    {line[:200]}" for line in lines[-count:])
 
     def end(self, patience_s: float = 20.0) -> None:
         """SIGTERM, and SIGKILL for whoever does not listen."""
