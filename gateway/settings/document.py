@@ -26,6 +26,10 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 MAX_DIGITS = 40
 """A longer number stays text: nothing in a configuration has one, and a key made of digits may."""
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_IS_NO_TEXT = "has a NUL or half of a surrogate pair in it, which is no text"
+"""Escapes in quotes can make these, and neither a database nor a terminal takes them."""
+
 _PREFIX = "tag:yaml.org,2002:"
 _TAGS = {"null": _NULL, "bool": _BOOL, "int": _INT, "float": _FLOAT}
 _KNOWN_TAGS = frozenset(_PREFIX + kind for kind in (*_TAGS, "str", "seq", "map", "merge"))
@@ -142,6 +146,9 @@ class _Reader:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
         text: str = node.value
         kind = node.tag.removeprefix(_PREFIX)
+        if _NO_TEXT.search(text):
+            self._refuse(path, node, _IS_NO_TEXT)
+            return Unresolved()
         if kind in _TAGS and not _TAGS[kind].fullmatch(text):
             self._refuse(path, node, "its YAML tag does not fit the value; leave the tag out")
             return Unresolved()
@@ -182,10 +189,12 @@ class _Reader:
         """The pairs of a mapping, merge keys first, since what stands in the mapping itself wins over them."""
         pairs: list[tuple[yaml.Node, yaml.Node]] = node.value
         for key, value in sorted(pairs, key=lambda pair: pair[0].tag != f"{_PREFIX}merge"):
-            if isinstance(key, yaml.ScalarNode):
-                yield key, value
-            else:
+            if not isinstance(key, yaml.ScalarNode):
                 self._refuse(path, key, "a key must be text; put ${NAME} in quotes inside braces")
+            elif _NO_TEXT.search(key.value):
+                self._refuse(path, key, f"a key {_IS_NO_TEXT}")
+            else:
+                yield key, value
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, object]:
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]

@@ -156,3 +156,15 @@ MERGE_CHAIN = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}\n" fo
 def test_what_only_an_attack_needs_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=rf"aliases multiply|more than {MAX_DEPTH} deep"):
         read_document(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('a: {b: "x\\0y"}', "a.b: has a NUL or half of a surrogate pair in it, which is no text"),
+        ('a: {b: "x\\ud800y"}', "a.b: has a NUL or half of a surrogate pair in it, which is no text"),
+        ('a: {"x\\udfff": 1}', "a: a key has a NUL or half of a surrogate pair in it, which is no text"),
+    ],
+)
+def test_what_no_database_takes_is_no_text(text: str, said: str) -> None:
+    assert problems(text) == [(1, said)]

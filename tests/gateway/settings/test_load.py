@@ -142,6 +142,15 @@ def test_a_broken_lineage_file_is_a_warning_that_says_why(folder: Path) -> None:
     assert str(warning) == "models.m.lineage: 'v1.yaml' is not used: dataset.train: 'many' is not a whole number"
 
 
+def test_a_lineage_that_cannot_be_stored_is_a_warning(folder: Path) -> None:
+    (folder / "v1.yaml").write_text('training: {"a\\ud800b": 1}\n')
+
+    loaded = load(folder / "fallgate.yaml", ENVIRON)
+    assert loaded.lineages == {}
+    (warning,) = loaded.warnings
+    assert "which is no text" in str(warning)
+
+
 def test_a_lineage_file_is_found_beside_the_configuration(folder: Path) -> None:
     lineage = load(folder / "fallgate.yaml", ENVIRON).lineages["m"]
 
