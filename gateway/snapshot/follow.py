@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.clock import Clock, now_us
 from gateway.snapshot.announce import Listener
 from gateway.snapshot.document import Snapshot
-from gateway.snapshot.kept import keep, kept
+from gateway.snapshot.kept import is_of_same_store, keep, kept
 from gateway.store import snapshots, workers
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError, StoreRefused
@@ -39,7 +39,8 @@ class Follower:
     """Follows the store from a worker, in a thread with a connection of its own.
 
     A store that goes away changes nothing: the worker serves what it has, and the thread catches up when it returns.
-    Each snapshot that is handed over has a higher revision than the one before.
+    Each snapshot that is handed over has a higher revision than the one before, except that what was kept of another
+    store, such as one that was made anew, gives way to the first that is published in this one.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Follower:
         self._start_timeout_s = start_timeout_s
         self._handed: Snapshot | None = None
         self._unreadable: str | None = None
-        self._kept_revision = 0
+        self._kept: Snapshot | None = None
+        self._may_be_foreign = False
+        """What is in force was kept, and may be of another store."""
         self._standing = _Standing()
         self._reported: _Standing | None = None
         self._changing = threading.Lock()
@@ -145,7 +148,10 @@ class Follower:
                 may_use_kept_at_s = None
                 self._use_kept(on_snapshot)
             self._keep()
-            self._wake.wait(retry_s or self._poll_s)
+            pause_s = retry_s or self._poll_s
+            if may_use_kept_at_s is not None:
+                pause_s = min(pause_s, max(0.0, may_use_kept_at_s - time.monotonic()))
+            self._wake.wait(pause_s)
             self._wake.clear()
 
     @property
@@ -153,8 +159,9 @@ class Follower:
         return _POSTGRES_POLL_S if self._store.is_postgres else _SQLITE_POLL_S
 
     def _look(self, on_snapshot: Callable[[Snapshot], object]) -> None:
+        known = self._handed
         try:
-            newest = snapshots.latest(self._store, 0 if self._handed is None else self._handed.revision)
+            newest = snapshots.latest(self._store, 0 if known is None or self._may_be_foreign else known.revision)
         except StoreRefused as error:
             if self._unreadable is None:
                 log.error("%s", error)
@@ -162,16 +169,21 @@ class Follower:
                 self._reported = None
             return
         self._unreadable = None
-        if newest is not None:
-            self._handed = newest
-            on_snapshot(newest)
+        if newest is None:
+            return
+        self._may_be_foreign = False
+        if known is not None and is_of_same_store(known, newest) and known.revision >= newest.revision:
+            return
+        self._handed = newest
+        on_snapshot(newest)
 
     def _use_kept(self, on_snapshot: Callable[[Snapshot], object]) -> None:
         last = kept(self._state_dir)
         if last is not None:
             log.warning("the store does not answer; serving revision %d, which was in force last", last.revision)
-            self._kept_revision = last.revision
+            self._kept = last
             self._handed = last
+            self._may_be_foreign = True
             on_snapshot(last)
         else:
             log.warning("the store does not answer, and no configuration was kept; waiting for the store")
@@ -179,9 +191,9 @@ class Follower:
     def _keep(self) -> None:
         """Keep what is in force: a snapshot that was handed over and acknowledged."""
         handed = self._handed
-        if handed is None or handed.revision == self._kept_revision or handed.revision != self._standing.revision:
+        if handed is None or handed is self._kept or handed.revision != self._standing.revision:
             return
-        self._kept_revision = handed.revision
+        self._kept = handed
         try:
             keep(self._state_dir, handed)
         except OSError as error:

@@ -27,7 +27,7 @@ def keep(state_dir: Path, snapshot: Snapshot) -> None:
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(state_dir):
         before = kept(state_dir)
-        if before is not None and _is_of_same_store(before, snapshot) and before.revision >= snapshot.revision:
+        if before is not None and is_of_same_store(before, snapshot) and before.revision >= snapshot.revision:
             return
         unfinished = state_dir / f"{FILE_NAME}.new"
         unfinished.unlink(missing_ok=True)
@@ -50,8 +50,8 @@ def kept(state_dir: Path) -> Snapshot | None:
         return None
 
 
-def _is_of_same_store(one: Snapshot, other: Snapshot) -> bool:
-    # Each store has a secret of its own; revisions of different stores say nothing about each other.
+def is_of_same_store(one: Snapshot, other: Snapshot) -> bool:
+    """Whether their revisions can be compared. Each store has a secret of its own."""
     return one.document.unit_secret == other.document.unit_secret
 
 

@@ -1,8 +1,10 @@
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.clock import now_us
 from gateway.snapshot.change import SplitChange
@@ -184,6 +186,30 @@ def test_a_worker_never_goes_back(store: Store, store_url: str, tmp_path: Path) 
         wait_until(lambda: [w.revision for w in workers.live(store, now_us())] == [57], "revision 57 is reported")
         assert publish(store, 100).revision == 58
         worker.wait_for(58)
+
+
+def test_what_was_kept_of_another_store_gives_way_to_this_ones_first(tmp_path: Path) -> None:
+    """As when a database is made anew beside an old state directory, and its first start is slow."""
+    store = open_store(sqlite_url(tmp_path))
+    first = publish(store, 0)
+    store.close()
+    of_old_store = structs.replace(first.document, unit_secret="ab" * 32)
+    keep(tmp_path / "state", Snapshot(revision=57, created_us=1, document=of_old_store))
+    hidden = store.path.rename(tmp_path / "hidden.db")
+
+    with following(f"sqlite:///{tmp_path}/fallgate.db", tmp_path / "state", start_timeout_s=0.1) as worker:
+        worker.wait_for(57)
+        hidden.rename(store.path)
+        worker.wait_for(1)
+        wait_until(lambda: kept(tmp_path / "state") == first, "this store's snapshot is kept")
+
+
+def test_what_was_kept_is_served_no_later_than_the_start_allows(store: Store, tmp_path: Path) -> None:
+    keep(tmp_path, publish(store, 0))
+    begun_s = time.monotonic()
+    with following(NOBODY, tmp_path, start_timeout_s=1.0) as worker:
+        worker.wait_for(1)
+        assert time.monotonic() - begun_s < 1.5
 
 
 def test_a_lagging_worker_does_not_replace_what_was_kept(store: Store, tmp_path: Path) -> None:
