@@ -101,9 +101,13 @@ class Served:
         return children_of(self.process.pid)
 
     def child(self, module: str) -> int:
-        """The process that runs a module."""
-        [pid] = [pid for pid, command in self.children().items() if command.endswith(module)]
-        return pid
+        """The process that runs a module. One that was just forked still looks like its parent, so this may wait."""
+
+        def found() -> list[int]:
+            return [pid for pid, command in self.children().items() if command.endswith(module)]
+
+        wait_for(lambda: len(found()) == 1, f"one process runs {module}")
+        return found()[0]
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Exit code and seconds it took."""
