@@ -4,7 +4,7 @@ from dataclasses import replace
 from sqlalchemy import text
 
 from gateway.identity import digest_of
-from gateway.store import keys, versions, workers
+from gateway.store import audit, keys, versions, workers
 from gateway.store.engine import Store, open_store
 from gateway.store.workers import WorkerReport
 
@@ -59,6 +59,10 @@ def test_a_first_start_makes_one_key_of_each_kind_once(store: Store, store_url: 
         assert [entry.digest for entry in keys.read(connection)] == [digest_of(key.secret.encode()) for key in made]
         everything = str(connection.execute(text("SELECT * FROM keys")).all())
     assert not any(key.secret in everything for key in made)
+
+
+def test_the_audit_of_a_name_that_no_route_can_have_is_empty(store: Store) -> None:
+    assert audit.entries(store, route="sup\0port") == []
 
 
 def test_a_version_is_known_by_its_lineage(store: Store) -> None:
