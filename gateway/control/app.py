@@ -99,7 +99,8 @@ def _store_error(error: StoreError) -> ApiError:
     log.warning("%s", error)
     return ApiError(
         503,
-        "the store cannot be used now, so nothing was read or changed; traffic goes on. The log says why",
+        "the store cannot be used now; traffic goes on, and the log says why. If this was a change, read again what is "
+        "in force before you repeat it: the store may have been lost after it was made",
         type="api_error",
         code="store_unavailable",
         headers=[(b"retry-after", b"1")],

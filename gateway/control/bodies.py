@@ -104,7 +104,8 @@ class PolicyBody(_Body):
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not self.model_fields_set & {"fallback", "confidence", "audit", "shadow"}:
+        judges_otherwise = self.confidence is not None and self.confidence.model_dump(exclude_none=True)
+        if self.fallback is None and not judges_otherwise and not self.model_fields_set & {"audit", "shadow"}:
             raise ValueError("name what to change: fallback or confidence")
         return self
 

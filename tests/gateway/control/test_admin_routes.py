@@ -206,6 +206,9 @@ def test_the_confidence_mode_can_be_changed(admin: Admin) -> None:
     [
         ({}, None, "invalid_value"),
         ({"reason": "why not"}, None, "invalid_value"),
+        ({"fallback": None}, None, "invalid_value"),
+        ({"confidence": {}}, None, "invalid_value"),
+        ({"confidence": {"mode": None}}, None, "invalid_value"),
         ({"fallback": {"enabled": "no"}}, "fallback.enabled", "invalid_value"),
         ({"fallback": {"to": "large"}}, "fallback.enabled", "invalid_value"),
         ({"confidence": {"mode": "wild"}}, "confidence.mode", "invalid_value"),
