@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from gateway.settings.load import Loaded, load
@@ -10,8 +11,8 @@ from gateway.settings.problems import ConfigError
 
 log = logging.getLogger(__name__)
 
-_FIXED = ("server", "state_dir", "store", "coordination")
-"""Sections that only count at a start."""
+_FIXED = ("server", "state_dir", "store.url", "coordination")
+"""What only counts at a start."""
 
 
 class FollowedFile:
@@ -65,9 +66,10 @@ class FollowedFile:
     def _tell(self, loaded: Loaded, before: Loaded) -> None:
         for warning in set(loaded.warnings) - set(before.warnings):
             log.warning("%s: %s", self.path, warning)
-        for section in _FIXED:
-            if getattr(loaded.config, section) != getattr(before.config, section):
-                log.warning("%s: %s: what changed here counts from the next start on", self.path, section)
+        for key in _FIXED:
+            value_of = attrgetter(key)
+            if value_of(loaded.config) != value_of(before.config):
+                log.warning("%s: %s: what changed here counts from the next start on", self.path, key)
 
     def _look(self) -> tuple[int, int, int] | None:
         try:
