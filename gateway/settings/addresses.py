@@ -70,7 +70,7 @@ def check_store_url(url: SecretUrl) -> SecretUrl:
         _check_sqlite(parts)
     elif len(parts.path) < len("/x"):
         raise refused("{value} names no database; use postgresql://USER:PASSWORD@HOST/NAME")
-    elif parts.netloc and not _has_host(parts):
+    elif parts.netloc.rpartition("@")[2] and not _has_host(parts):  # without a host it is a socket of this machine
         raise refused(_NO_HOST)
     return url
 
@@ -90,7 +90,9 @@ def check_coordination_url(url: SecretUrl) -> SecretUrl:
 def _check_sqlite(parts: SplitResult) -> None:
     if parts.netloc:
         raise refused("{value} needs three slashes, or four before an absolute path: sqlite:///FILE")
-    if parts.path in ("", "/") or ":memory:" in parts.path or "mode=memory" in parts.query:
+    if parts.query or parts.fragment:
+        raise refused("{value} must end with the name of the file, without ? or #")
+    if parts.path in ("", "/") or ":memory:" in parts.path:
         raise refused("{value} is in memory, which processes cannot share; name a file, as in sqlite:///fallgate.db")
 
 

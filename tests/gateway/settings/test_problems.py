@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.settings.addresses import check_store_url
 from gateway.settings.load import load_text
 from gateway.settings.models import Config
 from gateway.settings.problems import ConfigError
+from gateway.settings.secret import SecretUrl
 
 SOUND: dict[str, Any] = {
     "keys": [
@@ -107,6 +109,11 @@ WRONG: list[tuple[str, object, str]] = [
         "store.url",
         "sqlite://",
         "store.url: 'sqlite://' is in memory, which processes cannot share; name a file, as in sqlite:///fallgate.db",
+    ),
+    (
+        "store.url",
+        "sqlite:///a.db?timeout=5",
+        "store.url: 'sqlite:///a.db?timeout=5' must end with the name of the file, without ? or #",
     ),
     (
         "coordination.url",
@@ -432,3 +439,9 @@ def test_long_values_are_shortened() -> None:
 def test_a_configuration_that_is_built_in_code_is_checked_as_a_whole_too() -> None:
     with pytest.raises(ValueError, match="'v3' is not declared in models"):
         Config.model_validate(with_change("routes.support.split", {"v3": 100}))
+
+
+@pytest.mark.parametrize("user", ["", "ana@", "ana:pw@"])
+def test_a_store_on_a_socket_of_this_machine_needs_no_host(user: str) -> None:
+    url = f"postgresql://{user}/fallgate?host=/run/postgresql"
+    assert check_store_url(SecretUrl(url)).reveal() == url
