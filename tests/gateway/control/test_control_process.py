@@ -136,6 +136,7 @@ def test_killed_loops_and_a_killed_control_plane_are_started_again(tmp_path: Pat
         control = served.child("gateway.control")
         os.kill(control, signal.SIGKILL)
         wait_for(lambda: len(served.children()) == 2 and control not in served.children(), "all run again")
+        wait_for(lambda: served.route().is_success, "the control plane has looked at the store")
         assert split_of(served) == {"v1": 50, "v2": 50}
 
 
