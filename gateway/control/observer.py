@@ -77,11 +77,6 @@ class Observer:
         """What was found at the last look."""
         return self._seen
 
-    @property
-    def is_well(self) -> bool:
-        """Whether the store answered lately and something has been published."""
-        return self.why_not() is None
-
     def why_not(self) -> str | None:
         """Why the control plane is not ready, without anything that a stranger should not know."""
         seen = self._seen

@@ -20,12 +20,6 @@ STORE_SCHEMES = frozenset({"sqlite", "postgresql", "postgresql+psycopg"})
 COORDINATION_SCHEMES = frozenset({"redis", "rediss", "valkey", "valkeys"})
 
 
-def host_port(listen: str) -> tuple[str, int]:
-    """Host without brackets, and port, of a checked `listen` address."""
-    host, _, port = listen.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def check_listen(text: str) -> str:
     """`host:port` or `[ipv6]:port`; port 0 lets the system choose."""
     host, colon, port = text.rpartition(":")
