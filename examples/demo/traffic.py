@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import tickets  # noqa: E402
 
-USERS = ("ada", "ben", "chloe", "dan", "eve", "finn", "gus", "hana")
+USERS = ("ada", "ben", "carla", "dan", "eve", "finn", "hana", "kim")
 AT_ONCE = 4
 
 
