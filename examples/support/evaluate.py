@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--lineage", type=Path, help="file to write the figures into")
     parser.add_argument("--rows", type=Path, help="CSV file for one row an answer")
     parser.add_argument("--score", choices=SCORES, default="min_logprob", help="score of the threshold line")
-    parser.add_argument("--min", type=float, default=0.5, help="threshold of the threshold line")
+    parser.add_argument("--min", type=float, default=0.7, help="threshold of the threshold line")
     args = parser.parse_args()
     asked = [t for t in tickets.tickets() if t.split == args.split][: args.limit]
     started = time.monotonic()

@@ -27,7 +27,8 @@ async def measure(settings: VllmSettings, folder: Path, more: list[str]) -> int:
         for version in VERSIONS:
             evaluation = await asyncio.create_subprocess_exec(
                 *(str(settings.python), str(HERE / "evaluate.py"), "--url", f"{settings.base_url}/v1"),
-                *("--model", f"support-{version}", "--lineage", str(folder / f"{version}.yaml"), *more),
+                *("--model", f"support-{version}", "--lineage", str(folder / f"{version}.yaml")),
+                *("--rows", f".demo/rows-{version}.csv", *more),
             )
             if code := await evaluation.wait():
                 return code

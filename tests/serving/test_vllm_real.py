@@ -39,7 +39,7 @@ def settings() -> VllmSettings:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    return VllmSettings(python=PYTHON, model=BASE, adapters=adapters, port=port)
+    return VllmSettings(python=PYTHON, model=BASE, adapters=adapters, port=port, dtype="float32")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -127,7 +127,7 @@ async def test_a_request_id_becomes_the_id_of_the_answer(client: httpx.AsyncClie
 async def test_an_error_has_message_type_param_and_code(
     client: httpx.AsyncClient, changes: dict[str, Any], status: int
 ) -> None:
-    reply = await client.post("/chat/completions", json=request("support-v2", **changes))
+    reply = await client.post("/chat/completions", json={**request("support-v2"), **changes})
 
     assert reply.status_code == status
     assert {"message", "type", "param", "code"} <= set(reply.json()["error"])
