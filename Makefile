@@ -52,8 +52,11 @@ test-vllm: $(VENV)/.dev ## The tests that need a real vLLM, and the demo on it
 	@scripts/setup_vllm.sh
 	@$(BIN)/python -m pytest -q -m vllm
 
-train-demo: ## Train the demo's two LoRA versions again, for real
+train-demo: $(VENV)/.core ## Train the demo's two LoRA versions again and measure them, for real
 	@scripts/setup_train.sh
+	@.venv-vllm/bin/python examples/support/prepare_model.py
+	@.venv-vllm/bin/python examples/support/train.py
+	@$(BIN)/python examples/support/measure.py
 
 docs: $(VENV)/.dev ## The reference pages that are made from the code
 	@$(BIN)/python -m gateway.settings.reference docs/reference
