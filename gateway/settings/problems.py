@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from gateway.mask import MASK, mask_url
 from gateway.settings.expand import Expanded
-from gateway.settings.mask import MASK, mask_url
 
 KeyPath = tuple[str | int, ...]
 """Where something stands in a document: keys and list positions from the outside in."""

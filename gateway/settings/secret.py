@@ -6,8 +6,8 @@ from typing import Any, NoReturn, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from gateway.mask import MASK, mask_url
 from gateway.settings.expand import Expanded
-from gateway.settings.mask import MASK, mask_url
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy import exc as sa_exc
 
-from gateway.settings.mask import mask_url
+from gateway.mask import mask_url
 from gateway.store.errors import StoreRefused, StoreUnavailable
 
 SQLITE_BUSY_TIMEOUT_S = 5.0

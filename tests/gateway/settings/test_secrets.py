@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.mask import MASK, mask_url
 from gateway.settings.load import load_text
-from gateway.settings.mask import MASK, mask_url
 from gateway.settings.models import Config
 from gateway.settings.problems import ConfigError
 from gateway.settings.redact import shown
