@@ -88,7 +88,7 @@ def follow_supervisor(
         fd: where it is heard.
         on_line: called with each line that it says after the plan.
     """
-    arguments = (fd, on_gone or _terminate_self, on_line or _ignore)
+    arguments = (fd, on_gone or terminate_self, on_line or _ignore)
     Thread(target=_listen, args=arguments, name="supervisor", daemon=True).start()
 
 
@@ -130,5 +130,6 @@ def _ignore(line: str) -> None:
     """Nothing that this process needs to know."""
 
 
-def _terminate_self() -> None:
+def terminate_self() -> None:
+    """End this process in order, as if it had been told to. Whoever supervises it starts another."""
     os.kill(os.getpid(), signal.SIGTERM)

@@ -23,7 +23,7 @@ from gateway.snapshot.document import Snapshot
 from gateway.snapshot.follow import Follower
 
 PUBLISH_EVERY_S: Final = 1.0
-FLUSH_S: Final = 5.0
+FLUSH_S: Final = 2.0
 _log = logging.getLogger("gateway.worker")
 
 

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from gateway.control.file import FollowedFile
 from gateway.control.observer import Observer
-from gateway.launch import ControlPlan, LoopsPlan
+from gateway.launch import ControlPlan, LoopsPlan, terminate_self
 from gateway.snapshot.compile import from_config
 from gateway.snapshot.errors import ChangeRefused
 from gateway.snapshot.publish import Publisher
@@ -88,10 +88,16 @@ class Leader:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._tick()
-            self._wake.wait(TICK_S)
-            self._wake.clear()
+        try:
+            while not self._stopping.is_set():
+                self._tick()
+                self._wake.wait(TICK_S)
+                self._wake.clear()
+        finally:
+            if not self._stopping.is_set():
+                # Without this thread nobody reads the file or holds the lease: better to start anew than to seem well.
+                log.critical("the control plane starts again: its leader has failed")
+                terminate_self()
         self._loops.end(LOOPS_END_S)
         if self.is_leading:
             self._attempt(self._lease.release)

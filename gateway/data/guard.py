@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from gateway.clock import Clock
-from gateway.data.protocol import EXTENSION, MAX_HEAD_BYTES, Departure
+from gateway.data.protocol import ANSWER_EXTENSION, EXTENSION, MAX_HEAD_BYTES, Departure
 from gateway.data.request_id import RequestIds
 from gateway.errors import INTERNAL_ERROR, SHUTTING_DOWN, ApiError, Headers
 
@@ -30,12 +30,14 @@ _log = logging.getLogger(__name__)
 class RequestHead:
     """What the guard has learnt of a request."""
 
-    __slots__ = ("arrived_us", "departure", "headers", "request_id")
+    __slots__ = ("answer_at_once", "arrived_us", "departure", "headers", "request_id")
 
     def __init__(self, request_id: str, arrived_us: int, departure: Departure) -> None:
         self.request_id = request_id
         self.arrived_us = arrived_us
         self.departure = departure
+        self.answer_at_once: Callable[[Headers, bytes], None] | None = None
+        """Sends a whole answer in one piece, where the server can; see `WireProtocol`."""
         self.headers: dict[bytes, bytes] = {}
         """Names in lower case; of a repeated one the first."""
 
@@ -55,8 +57,10 @@ class WireGuard:
             await self._app(scope, receive, send)
             return
         now_us = self._clock()
-        departure = scope.get("extensions", {}).get(EXTENSION) or Departure()
+        extensions = scope.get("extensions", {})
+        departure = extensions.get(EXTENSION) or Departure()
         head = RequestHead(self._ids.new(now_us), now_us, departure)
+        head.answer_at_once = extensions.get(ANSWER_EXTENSION)
         scope[HEAD_KEY] = head
         answer = _Answer(send)
         try:

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.clock import now_us
 from gateway.data.request_id import new_request_id
-from gateway.errors import ApiError
+from gateway.errors import ApiError, Headers
 
 HEAD_TIMEOUT_S: Final = 10.0
 BODY_TIMEOUT_S: Final = 60.0
@@ -22,6 +22,7 @@ _BAD_REQUEST = ApiError(400, "this is not a valid HTTP request")
 _HEAD_TOO_LARGE = ApiError(431, "the request's headers are larger than 64 KiB; send fewer or shorter ones")
 _TOO_SLOW = ApiError(408, "the request did not arrive in time; send it without pauses", code="request_timeout")
 EXTENSION: Final = "fallgate.departure"
+ANSWER_EXTENSION: Final = "fallgate.answer_at_once"
 
 
 class Departure:
@@ -39,7 +40,7 @@ class WireProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._departure = Departure()
-        self._extensions: dict[str, Any] = {EXTENSION: self._departure}
+        self._extensions: dict[str, Any] = {EXTENSION: self._departure, ANSWER_EXTENSION: self._answer_at_once}
         self._answering: asyncio.Task[None] | None = None
         self._answered: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -104,6 +105,25 @@ class WireProtocol(HttpToolsProtocol):
         task = self._answering = self.loop.create_task(cycle.run_asgi(app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def _answer_at_once(self, headers: Headers, body: bytes) -> None:
+        """Answer with status 200 and a whole body, in one piece.
+
+        What two messages through ASGI come to, at a fraction of the cost. The headers are the gateway's own, made of
+        closed sets and checked names, so they are not searched for line ends again.
+        """
+        cycle = self._answered
+        if cycle is None or cycle.disconnected or self.transport.is_closing():
+            return
+        parts = [b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%scontent-length: %d\r\n\r\n%s" % (b"".join(parts), len(body), body))
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def _watch_arrival(self) -> None:
         """Arm a deadline while a request is incomplete. One that comes in a single piece never needs a timer."""

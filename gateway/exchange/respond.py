@@ -26,8 +26,11 @@ async def send_whole(exchange: Exchange, answer: WholeAnswer, send: Send) -> Non
     """Send a whole answer."""
     headers = explain(exchange)
     headers.append((b"content-type", b"application/json"))
-    headers.append((b"content-length", b"%d" % len(answer.body)))
     exchange.status = 200
+    if exchange.head.answer_at_once is not None:
+        exchange.head.answer_at_once(headers, answer.body)
+        return
+    headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 

@@ -163,9 +163,7 @@ class Config(Section):
 
     version: Literal[1] = Field(default=1, description="Version of this format.")
     server: Server = Field(default=Server(), description="Where the gateway listens.")
-    state_dir: Text = Field(
-        default=".fallgate", description="Directory of the last snapshot, the spool and run-time metrics."
-    )
+    state_dir: Text = Field(default=".fallgate", description="Directory of the last snapshot and of run-time metrics.")
     store: Store = Field(default=Store(), description="The database.")
     coordination: Coordination = Field(default=Coordination(), description="What replicas share at once.")
     keys: tuple[Key, ...] = Field(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.clock import Clock, now_us
+from gateway.launch import terminate_self
 from gateway.snapshot.announce import Listener
 from gateway.snapshot.document import Snapshot
 from gateway.snapshot.kept import is_of_same_store, keep, kept
@@ -123,6 +124,10 @@ class Follower:
         try:
             self._follow(on_snapshot, notices)
         finally:
+            if not self._stopping.is_set():
+                # A worker that follows no more would keep an old split for ever, and seem well.
+                log.critical("this worker starts again: it cannot follow the configuration any more")
+                terminate_self()
             self._leave()
 
     def _follow(self, on_snapshot: Callable[[Snapshot], object], notices: Callable[[], Sequence[str]]) -> None:

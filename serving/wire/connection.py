@@ -10,7 +10,7 @@ from typing import cast
 
 import httptools
 
-from serving.errors import Broken, Malformed, StaleConnection, TimedOut, UpstreamError
+from serving.errors import Broken, Malformed, StaleConnection, UpstreamError
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -108,10 +108,6 @@ class Connection(asyncio.Protocol):
         finally:
             self._wants_all = False
         return self._take()
-
-    def expire(self, what: str) -> None:
-        """End the exchange because it took too long; its user gets `TimedOut`."""
-        self._fail(TimedOut(f"the model did not answer in time ({what})"))
 
     def release(self, put_back: Callable[["Connection"], None]) -> None:
         """Be done with the answer: hand the connection back, once what is left of the answer has come.
