@@ -75,8 +75,14 @@ def test_the_table_shows_both_arms_and_a_fallback_for_doubt(demo: Demo) -> None:
 
 def test_the_openai_client_works_unchanged(demo: Demo) -> None:
     with OpenAI(base_url=demo.base_url, api_key=demo.api_key, max_retries=0) as client:
-        whole = client.chat.completions.create(model="support", messages=MESSAGES, max_tokens=48)
-        parts = list(client.chat.completions.create(model="support", messages=MESSAGES, max_tokens=48, stream=True))
+        whole = client.chat.completions.create(
+            model="support", messages=MESSAGES, max_tokens=48, temperature=0, user="ben"
+        )
+        parts = list(
+            client.chat.completions.create(
+                model="support", messages=MESSAGES, max_tokens=48, temperature=0, user="ben", stream=True
+            )
+        )
         models = [model.id for model in client.models.list()]
 
     assert whole.choices[0].message.content
@@ -90,8 +96,12 @@ def test_the_openai_client_works_unchanged(demo: Demo) -> None:
 
 async def test_the_async_openai_client_works_unchanged(demo: Demo) -> None:
     async with AsyncOpenAI(base_url=demo.base_url, api_key=demo.api_key, max_retries=0) as client:
-        whole = await client.chat.completions.create(model="support", messages=MESSAGES, max_tokens=48)
-        stream = await client.chat.completions.create(model="support", messages=MESSAGES, max_tokens=48, stream=True)
+        whole = await client.chat.completions.create(
+            model="support", messages=MESSAGES, max_tokens=48, temperature=0, user="ben"
+        )
+        stream = await client.chat.completions.create(
+            model="support", messages=MESSAGES, max_tokens=48, temperature=0, user="ben", stream=True
+        )
         text = "".join([part.choices[0].delta.content or "" async for part in stream])
 
     assert whole.choices[0].message.content == text
@@ -103,7 +113,9 @@ def test_requests_go_on_when_the_versions_are_stopped(demo: Demo) -> None:
     os.kill(int(found[1]), signal.SIGTERM)
     with OpenAI(base_url=demo.base_url, api_key=demo.api_key, max_retries=0, timeout=60) as client:
         for _ in range(100):  # until it has ended, it may still answer itself
-            raw = client.chat.completions.with_raw_response.create(model="support", messages=MESSAGES, max_tokens=48)
+            raw = client.chat.completions.with_raw_response.create(
+                model="support", messages=MESSAGES, max_tokens=48, temperature=0, user="ben"
+            )
             if raw.headers["x-gateway-model"] == "large":
                 break
 
