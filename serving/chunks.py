@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from routing.confidence.features import Features
 from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import Faulted, Malformed
@@ -106,6 +107,16 @@ class ChunkReader:
         for choice in chunk.choices:
             payload = self._take(choice, payload)
         return payload
+
+    @property
+    def features(self) -> Features | None:
+        """The features of what has come so far."""
+        return self.tally.features
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the JSON value that was asked for is complete."""
+        return False
 
     @property
     def is_whole(self) -> bool:

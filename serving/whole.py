@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from routing.confidence.tally import Features, Tally
+from routing.confidence.features import Features
+from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import ErrorInstead, Faulted, Malformed
 from serving.usage import usage_of

@@ -17,7 +17,7 @@ from pydantic import (
 from gateway.errors import ApiError
 from routing.assignment.buckets import BUCKETS
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 
 MAX_REASON_CHARS = 500
 

@@ -3,22 +3,19 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from gateway.data.judging import Trackers, policy_of
 from gateway.identity import KeyRing
 from gateway.settings.expand import ExpandError, expand
-from gateway.snapshot.document import FallbackEntry, ModelEntry, RouteEntry, Snapshot, TimeoutsEntry
+from gateway.snapshot.document import ModelEntry, RouteEntry, Snapshot, TimeoutsEntry
 from routing.answer.policy import AnswerPolicy
 from routing.assignment.assign import Allocation
 from routing.assignment.units import UnitSource
-from routing.confidence.gate import Gate
-from routing.confidence.tally import ScoreName
 from routing.cost.prices import Price
 from routing.resilience.breaker import Breaker
 from routing.words import ModelName, RouteName
 from serving.upstream import Address, Upstream
 
-DEFAULT_SCORE: Final = ScoreName.MEAN_LOGPROB
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +36,10 @@ class LiveRoute:
     arms: tuple[ModelName, ...]
     allocation: Allocation
     ranges_revision: int
-    policy: AnswerPolicy
+    policies: Mapping[ModelName, AnswerPolicy]
+    """By arm: their answers are judged by calibrations of their own."""
+    trackers: Trackers
+    """The moving thresholds of this worker, which outlive the snapshot."""
     units: tuple[UnitSource, ...]
     timeouts: TimeoutsEntry
 
@@ -67,7 +67,10 @@ def build_live(snapshot: Snapshot, previous: Live | None, environ: Mapping[str, 
         revision=snapshot.revision,
         revision_header=str(snapshot.revision).encode(),
         keys=KeyRing(document.keys),
-        routes={name: _live_route(name, entry) for name, entry in document.routes.items()},
+        routes={
+            name: _live_route(name, entry, previous.routes.get(name) if previous else None)
+            for name, entry in document.routes.items()
+        },
         models={
             name: _live_model(name, entry, previous.models.get(name) if previous else None, environ)
             for name, entry in document.models.items()
@@ -77,32 +80,17 @@ def build_live(snapshot: Snapshot, previous: Live | None, environ: Mapping[str, 
     )
 
 
-def _live_route(name: RouteName, entry: RouteEntry) -> LiveRoute:
+def _live_route(name: RouteName, entry: RouteEntry, previous: LiveRoute | None) -> LiveRoute:
+    trackers = previous.trackers if previous is not None else Trackers()
     return LiveRoute(
         name=name,
         arms=tuple(entry.split),
         allocation=Allocation(entry.salt, entry.ranges),
         ranges_revision=entry.ranges_revision,
-        policy=policy_of(entry.fallback),
+        policies={arm: policy_of(entry.fallback, entry.judges.get(arm), trackers.of(arm)) for arm in entry.split},
+        trackers=trackers,
         units=tuple(UnitSource.parse(text) for text in entry.unit),
         timeouts=entry.timeouts,
-    )
-
-
-def policy_of(entry: FallbackEntry | None) -> AnswerPolicy:
-    """What a route does with answers. A fallback that is switched off still observes."""
-    if entry is None:
-        return AnswerPolicy()
-    gate = Gate(
-        mode=entry.confidence.mode,
-        score_name=entry.confidence.score or DEFAULT_SCORE,
-        minimum=entry.confidence.minimum,
-    )
-    return AnswerPolicy(
-        fallback=entry.to if entry.is_enabled else None,
-        when=frozenset(entry.when),
-        gate=gate,
-        hold=entry.hold,
     )
 
 

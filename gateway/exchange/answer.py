@@ -14,7 +14,7 @@ from routing.words import Reason, Result
 
 async def answer(exchange: Exchange, clock: Clock, send: Send) -> None:
     """From an assigned request to its answer, whole or streamed."""
-    flow = answer_flow(exchange.assignment.arm, exchange.route.policy)
+    flow = answer_flow(exchange.assignment.arm, exchange.policy)
     if exchange.inquiry.is_stream:
         streams = StreamAttempts(exchange, clock)
         attempt = conclude(exchange, await drive(flow, streams))

@@ -9,10 +9,11 @@ from gateway.data.live import Live, LiveModel, LiveRoute
 from gateway.errors import SHUTTING_DOWN
 from gateway.snapshot.document import KeyEntry
 from routing.answer.outcomes import AttemptEnd, Call, Failed, Rejected
+from routing.answer.policy import AnswerPolicy
 from routing.assignment.assign import Assignment
 from routing.assignment.units import Unit
+from routing.confidence.features import Features
 from routing.confidence.gate import Gate, Judgement
-from routing.confidence.tally import Features
 from routing.cost.prices import Usage
 from routing.words import ModelName, Outcome, Reason, Result
 from serving.dialect import to_upstream
@@ -45,9 +46,14 @@ class Attempt:
     """Until something else is known: whoever breaks off an attempt need not say so."""
     error: UpstreamError | None = None
     judgement: Judgement | None = None
-    """Of the whole answer, or of as much as there was."""
+    """What was decided on: of the whole answer, or of the held start of a stream."""
+    late: Judgement | None = None
+    """Of a whole stream, made when it was out already."""
     prefix: Features | None = None
-    """What a stream was judged by in its hold."""
+    """Of the start of a stream, as much as is held where anything is."""
+    is_judged_by_prefix: bool = False
+    flaw: str | None = None
+    """What is wrong with an answer that is no answer to anybody: a hard gate that it did not pass."""
     usage: Usage | None = None
     finish_reason: str | None = None
     output_tokens_seen: int = 0
@@ -102,6 +108,11 @@ class Exchange:
     """What the client got; `None` where it had left before."""
     committed_s: float | None = None
 
+    @property
+    def policy(self) -> AnswerPolicy:
+        """What becomes of the answers of this request's arm."""
+        return self.route.policies[self.assignment.arm]
+
     def force(self, arm: ModelName | None) -> None:
         """Put the request on the arm that a tester asked for, if one did. It is left out of results."""
         if arm is not None:
@@ -119,7 +130,7 @@ class Exchange:
 
     def gate_of(self, attempt: Attempt) -> Gate | None:
         """What judges an attempt: the arm's answer is judged, of a chat with one choice, and the fallback's never."""
-        policy, inquiry = self.route.policy, self.inquiry
+        policy, inquiry = self.policy, self.inquiry
         is_judged = attempt.number == 1 and policy.gate.asks and inquiry.is_chat and inquiry.choices == 1
         return policy.gate if is_judged else None
 
@@ -137,7 +148,10 @@ class Exchange:
     @property
     def arm_judgement(self) -> Judgement | None:
         """What the assigned arm's answer was found to be worth, whoever answered in the end."""
-        return self.attempts[0].judgement if self.attempts else None
+        if not self.attempts:
+            return None
+        first = self.attempts[0]
+        return first.judgement or first.late
 
 
 def admit(attempt: Attempt) -> None:

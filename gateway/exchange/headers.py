@@ -4,6 +4,9 @@ from gateway.errors import Headers
 from gateway.exchange.facts import Exchange
 from routing.words import Outcome
 
+UNCALIBRATED = "none"
+"""What stands for the calibration of a raw score."""
+
 
 def explain(exchange: Exchange) -> Headers:
     """What is known of the request: its route, arm and attempts, and why this model answered.
@@ -27,10 +30,10 @@ def explain(exchange: Exchange) -> Headers:
             headers.append((b"x-gateway-degraded", exchange.reason.encode()))
     judgement = exchange.arm_judgement
     if judgement is not None and judgement.score is not None:
-        number = b"%.4f" % judgement.score
-        headers.append((b"x-gateway-score", judgement.score_name.encode() + b"=" + number))
-        headers.append((b"x-gateway-confidence", number))
-        headers.append((b"x-gateway-calibration", b"none"))
+        headers.append((b"x-gateway-score", b"%s=%.4f" % (judgement.score_name.encode(), judgement.score)))
+        if judgement.confidence is not None:
+            headers.append((b"x-gateway-confidence", b"%.4f" % judgement.confidence))
+        headers.append((b"x-gateway-calibration", (judgement.calibration or UNCALIBRATED).encode()))
         if judgement.threshold is not None:
             headers.append((b"x-gateway-threshold", b"%.4f" % judgement.threshold))
     return headers

@@ -38,12 +38,12 @@ def overhead_s(exchange: Exchange, ended_s: float) -> float:
 def _observe_attempt(metrics: DataPlaneMetrics, route: str, attempt: Attempt, bill: Bill) -> None:
     model = attempt.model
     metrics.attempts(route, model, attempt.result).inc()
-    judgement = attempt.judgement
+    judgement = attempt.late or attempt.judgement
     if judgement is not None:
-        if judgement.score is None:
+        if judgement.confidence is None:
             metrics.confidence_missing(route, model).inc()
         else:
-            metrics.confidence(route, model).observe(judgement.score)
+            metrics.confidence(route, model).observe(judgement.confidence)
     if attempt.usage is None:
         return
     for kind, tokens in attempt.usage.by_kind().items():

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from gateway.exchange.bill import Bill
 from gateway.exchange.facts import Attempt, Exchange
+from gateway.exchange.headers import UNCALIBRATED
 from gateway.exchange.observe import overhead_s
 from gateway.records.rows import AttemptRow, RequestRow
 from routing.assignment.buckets import unit_hash
-from routing.confidence.tally import Features
+from routing.confidence.features import Features, as_row
 
-UNCALIBRATED = "none"
-_NO_FEATURES = (None, None, None, None)
+_WHOLE, _PREFIX = "whole", "prefix"
+_NOT_JUDGED = (None,) * 12
+_encode = msgspec.json.Encoder().encode
 
 
 def record_of(exchange: Exchange, bills: Sequence[Bill], ended_s: float) -> tuple[RequestRow, list[AttemptRow]]:
@@ -58,19 +62,26 @@ def _how(exchange: Exchange) -> tuple[object, ...]:
 
 
 def _worth(exchange: Exchange) -> tuple[object, ...]:
-    """score_name, score, confidence, calibration, threshold, and the features of prefix and whole."""
+    """answer_id, and from confidence_mode to audit_propensity."""
     judgement = exchange.arm_judgement
     if judgement is None:
-        return (None, None, None, None, None, *_NO_FEATURES, *_NO_FEATURES)
-    score = judgement.score
+        return _NOT_JUDGED
+    arm = exchange.attempts[0]
+    late = arm.late
+    by_prefix = arm.is_judged_by_prefix
     return (
+        None,
+        exchange.policy.gate.mode,
+        _PREFIX if by_prefix else _WHOLE,
         judgement.score_name,
-        score,
-        score,
-        UNCALIBRATED if score is not None else None,
+        judgement.score,
+        judgement.confidence,
+        (judgement.calibration or UNCALIBRATED) if judgement.score is not None else None,
         judgement.threshold,
-        *_features(exchange.attempts[0].prefix),
-        *_features(judgement.features),
+        late.confidence if late is not None and by_prefix else None,
+        _features(arm.prefix),
+        _features(late.features if late is not None else None if by_prefix else judgement.features),
+        None,
     )
 
 
@@ -111,10 +122,8 @@ def _attempt_row(exchange: Exchange, attempt: Attempt, bill: Bill, ended_s: floa
     )
 
 
-def _features(features: Features | None) -> tuple[int, float, float, float | None] | tuple[None, None, None, None]:
-    if features is None:
-        return _NO_FEATURES
-    return features.tokens, features.sum_logprob, features.min_logprob, features.first_logprob
+def _features(features: Features | None) -> str | None:
+    return None if features is None else _encode(as_row(features)).decode()
 
 
 def _total(bills: Sequence[Bill]) -> int | None:

@@ -34,7 +34,16 @@ class Patience:
 class AnswerStream:
     """A stream of chunks from the moment its head has come. What it yields is ready to be sent."""
 
-    def __init__(self, connection: Connection, reader: ChunkReader, attempt: Attempt, patience: Patience) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        reader: ChunkReader,
+        attempt: Attempt,
+        patience: Patience,
+        *,
+        prefix_tokens: int = 0,
+    ) -> None:
+        """`prefix_tokens`: after how many content tokens the features so far are noted; 0 for never."""
         self.held: list[bytes] = []
         """Events that were read and not sent."""
         self.has_ended = False
@@ -45,6 +54,7 @@ class AnswerStream:
         self._splitter = EventSplitter()
         self._attempt = attempt
         self._patience = patience
+        self._prefix_tokens = prefix_tokens
 
     async def hold(self, window: HoldWindow, gate: Gate | None) -> tuple[HoldState, Judgement | None]:
         """Read until the start of the stream may be judged.
@@ -66,13 +76,20 @@ class AnswerStream:
                     overdue_at_s = now_s + (window.ms / 1000 if window.ms is not None else 1e9)
                 is_overdue = now_s >= overdue_at_s
                 tokens = self._reader.tokens
-                if is_full(window, tokens=tokens, is_overdue=is_overdue):
-                    judgement = gate.judge(self._reader.tally.features) if gate is not None else None
+                has_value = self._reader.has_value
+                if is_full(window, tokens=tokens, is_overdue=is_overdue, has_value=has_value):
+                    judgement = self._judge_prefix(gate) if gate is not None and window.tokens != 0 else None
                     return decide(judgement, window, tokens=tokens, is_overdue=is_overdue), judgement
             await self._read(overdue_at_s)
         if self._reader.has_content and self._attempt.first_token_s is None:
             self._attempt.first_token_s = monotonic()
-        return HoldState.HOLDING, gate.judge(self._reader.tally.features) if gate is not None else None
+        return HoldState.HOLDING, gate.judge(self._reader.features) if gate is not None else None
+
+    def _judge_prefix(self, gate: Gate) -> Judgement:
+        """Judge by the features noted, or at the deadline by those that there are."""
+        if self._attempt.prefix is None:
+            self._attempt.prefix = self._reader.features
+        return gate.judge_prefix(self._attempt.prefix)
 
     async def next(self) -> bytes:
         """The next bytes for the client, a comment after a long silence; `b""` once the stream has ended well.
@@ -101,7 +118,7 @@ class AnswerStream:
         attempt.output_tokens_seen = reader.tokens
         attempt.finish_reason = reader.finish_reason
         if gate is not None:
-            attempt.judgement = gate.judge(reader.tally.features)
+            attempt.late = gate.judge_late(reader.features)
 
     @property
     def has_content(self) -> bool:
@@ -149,6 +166,9 @@ class AnswerStream:
     def _take_in(self, data: bytes) -> None:
         for event in self._splitter.feed(data):
             payload = self._reader.read(event)
+            if self._reader.tokens >= self._prefix_tokens > 0:
+                self._attempt.prefix = self._reader.features
+                self._prefix_tokens = 0
             if payload is not None:
                 self.held.append(payload.replace(b"\n", b" ") if b"\n" in payload else payload)
             if self._reader.is_done:

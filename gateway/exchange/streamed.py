@@ -52,13 +52,11 @@ class StreamAttempts:
 
     async def _judge(self, call: Call, attempt: Attempt, stream: AnswerStream) -> AttemptEnd:
         exchange = self._exchange
-        policy = exchange.route.policy
         gate = exchange.gate_of(attempt)
-        window = window_of(policy, is_last=call.is_last)
+        window = window_of(exchange.policy, is_last=call.is_last)
         state, judgement = await stream.hold(window, gate)
-        if judgement is not None:
-            attempt.judgement = judgement
-            attempt.prefix = judgement.features
+        attempt.judgement = judgement
+        attempt.is_judged_by_prefix = judgement is not None and state is not HoldState.HOLDING
         if state is HoldState.RELEASED:
             self.streams[call.number] = stream
             return Completed(judgement=judgement, is_committed=True)
@@ -69,6 +67,7 @@ class StreamAttempts:
             return Doubted(judgement=judgement)
         self.streams[call.number] = stream
         stream.release()
+        attempt.flaw = stream.flaw
         attempt.succeed(Result.INVALID if stream.flaw else Result.COMPLETED)
         # Where nothing is held, doubt has no say: it must not depend on how fast the answer came.
         return Completed(judgement=None if window.tokens == 0 else judgement, flaw=stream.flaw)
@@ -94,7 +93,7 @@ class StreamAttempts:
             shows_usage=inquiry.wants_usage,
             choices=inquiry.choices,
         )
-        return AnswerStream(connection, reader, attempt, patience)
+        return AnswerStream(connection, reader, attempt, patience, prefix_tokens=exchange.policy.hold.tokens or 0)
 
     async def _check_head(self, connection: Connection) -> None:
         """Raise what an answer that is no stream of events means."""

@@ -37,6 +37,7 @@ class WholeAttempts:
         attempt.usage = answer.usage or estimated_usage(exchange.inquiry.size_bytes, answer.output_tokens_seen)
         attempt.finish_reason = answer.finish_reason
         attempt.judgement = gate.judge(answer.features) if gate is not None else None
+        attempt.flaw = answer.flaw
         attempt.succeed(Result.INVALID if answer.flaw else Result.COMPLETED)
         return Completed(judgement=attempt.judgement, flaw=answer.flaw)
 

@@ -35,19 +35,23 @@ class RequestRow(NamedTuple):
     """The HTTP status that the client got; `None` where it was gone before."""
     attempts: int
     finish_reason: str | None
+    answer_id: str | None
+    """The answer's own id, where it is not made of the request's."""
+    confidence_mode: str | None
+    judged: str | None
+    """`whole` or `prefix`: what score, confidence and threshold are of, and what was decided on."""
     score_name: str | None
     score: float | None
     confidence: float | None
     calibration: str | None
     threshold: float | None
-    prefix_tokens: int | None
-    prefix_sum_logprob: float | None
-    prefix_min_logprob: float | None
-    prefix_first_logprob: float | None
-    whole_tokens: int | None
-    whole_sum_logprob: float | None
-    whole_min_logprob: float | None
-    whole_first_logprob: float | None
+    late_confidence: float | None
+    """Of the whole answer, where the prefix was decided on."""
+    prefix_features: str | None
+    """JSON, see `routing.confidence.features.as_row`."""
+    whole_features: str | None
+    audit_propensity: float | None
+    """The chance with which this request was drawn for an audit; `None` where it was not drawn."""
     started_us: int
     """UTC microseconds since 1970."""
     duration_us: int

@@ -10,7 +10,7 @@ from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds,
 from routing.answer.policy import CONDITIONAL_REASONS
 from routing.assignment.units import UnitPlace
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import Reason
 
 MODES_NOT_YET = frozenset({"budget", "risk", "selective_risk", "utility"})

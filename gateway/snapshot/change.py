@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.snapshot.document import RouteEntry
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import ModelName
 
 

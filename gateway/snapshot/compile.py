@@ -19,7 +19,7 @@ from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitV
 from routing.assignment.buckets import BUCKETS
 from routing.assignment.ranges import allocate
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import ModelName, RouteName
 
 __all__ = ["FileDocument", "FileRoute", "check_split", "compile_document", "from_config"]

@@ -11,8 +11,10 @@ import msgspec
 
 from routing.answer.policy import HoldWindow
 from routing.assignment.ranges import Ranges
+from routing.audit.compare import ComparerKind
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scorer import Calibration
+from routing.confidence.scores import ScoreName
 from routing.cost.prices import Price
 from routing.words import ModelName, Reason, RouteName
 
@@ -41,11 +43,22 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfidenceEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """How the route judges answers."""
+    """How the route judges answers. Only the fields of its mode are set."""
 
     mode: ConfidenceMode = ConfidenceMode.OBSERVE
     score: ScoreName | None = None
     minimum: float | None = None
+    """`threshold`: the least raw score that is served, in [0, 1]."""
+    share: float | None = None
+    """`budget`: how much falls back for low confidence, in (0, 1)."""
+    alpha: float | None = None
+    """`risk`, `selective_risk`: the bound on the risk, in (0, 1)."""
+    delta: float | None = None
+    """`risk`, `selective_risk`: the chance that the bound does not hold, in (0, 1)."""
+    value_nanousd: int | None = None
+    """`utility`: what a correct answer is worth."""
+    is_frozen: bool = False
+    """Calibration and thresholds stay as they are, as while an experiment runs."""
 
 
 class FallbackEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +71,30 @@ class FallbackEntry(msgspec.Struct, frozen=True, kw_only=True):
     is_enabled: bool = True
 
 
+class ComparerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """How an audit tells whether two answers agree."""
+
+    kind: ComparerKind
+    fields: tuple[str, ...] = ()
+    """`json`: the fields that count, as dotted paths; empty for all."""
+    tolerance: float = 0.0
+    """`number`: the greatest relative difference that still agrees."""
+    judge: ModelName | None = None
+    """`judge`: the model that is asked."""
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A random share of requests that the fallback answers as well, to compare."""
+
+    share: float
+    """Of the route's requests, in (0, 1]."""
+    min_labels: int
+    """A version with fewer labels is audited more, as far as the spend allows."""
+    spend_nanousd_per_day: int
+    """The most that audits may cost in a day (UTC), on all machines together."""
+    compare: ComparerEntry
+
+
 class TimeoutsEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; see the configuration reference."""
 
@@ -66,6 +103,20 @@ class TimeoutsEntry(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: float = 60.0
     attempt_s: float = 120.0
     total_s: float = 600.0
+
+
+class JudgeEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What calibration has to say about one model on one route. Derived, not set: no part of the `ETag`."""
+
+    calibration: Calibration | None = None
+    whole_threshold: float | None = None
+    """What confidence is compared with, or where a budget's tracker begins; `None` while unarmed."""
+    prefix_threshold: float | None = None
+    is_armed: bool = False
+    reason: str = ""
+    """Why it is armed, or why it is not: a sentence for operators."""
+    labels: int = 0
+    """How many labels there are by now."""
 
 
 class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +133,9 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: TimeoutsEntry
     overlay: tuple[str, ...] = ()
     """The fields that operators changed at run time."""
+    audit: AuditEntry | None = None
+    judges: dict[ModelName, JudgeEntry] = {}
+    """By arm; an arm that is not there has no calibration."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -164,19 +165,18 @@ requests = Table(
     Column("status", Integer),
     Column("attempts", Integer, nullable=False),
     Column("finish_reason", Text),
+    Column("answer_id", Text),
+    Column("confidence_mode", Text),
+    Column("judged", Text),
     Column("score_name", Text),
     Column("score", Float(53)),
     Column("confidence", Float(53)),
     Column("calibration", Text),
     Column("threshold", Float(53)),
-    Column("prefix_tokens", Integer),
-    Column("prefix_sum_logprob", Float(53)),
-    Column("prefix_min_logprob", Float(53)),
-    Column("prefix_first_logprob", Float(53)),
-    Column("whole_tokens", Integer),
-    Column("whole_sum_logprob", Float(53)),
-    Column("whole_min_logprob", Float(53)),
-    Column("whole_first_logprob", Float(53)),
+    Column("late_confidence", Float(53)),
+    Column("prefix_features", Text),
+    Column("whole_features", Text),
+    Column("audit_propensity", Float(53)),
     Column("started_us", BigInteger, nullable=False),
     Column("duration_us", BigInteger, nullable=False),
     Column("first_token_us", BigInteger),
@@ -185,7 +185,16 @@ requests = Table(
     Column("writer_id", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Index(None, "writer_id", "seq"),
+    Index(
+        "ix_requests_answer_id",
+        "answer_id",
+        sqlite_where=text("answer_id IS NOT NULL"),
+        postgresql_where=text("answer_id IS NOT NULL"),
+    ),
 )
+"""`answer_id` is null where the answer's id is made of the request's, which then finds it. `judged` is `whole` or
+`prefix`: what the decision was made on, and what score, confidence and threshold are of. Features are JSON lists in the
+order of `routing.confidence.features.as_row`."""
 
 attempts = Table(
     "attempts",
@@ -211,3 +220,75 @@ attempts = Table(
     Column("score", Float(53)),
     PrimaryKeyConstraint("request_id", "number"),
 )
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("feedback_id", _RequestId, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+    Column("request_id", _RequestId),
+    Column("answer_id", Text),
+    Column("metric", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("received_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("detail", Text),
+    Column("joined_request_id", _RequestId),
+    Column("writer_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Index(None, "state", "received_us"),
+    Index(None, "joined_request_id"),
+)
+"""What applications said of answers. `kind`: boolean, number, comment or demonstration; `value` is JSON; `state`:
+waiting, joined or refused, with the reason in `detail`."""
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("request_id", _RequestId, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("propensity", Float(53), nullable=False),
+    Column("is_weighed", Boolean, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("request_id", "metric", "source"),
+    Index(None, "route", "model", "made_us"),
+)
+"""What one answer of an arm was found to be worth. `source`: feedback or audit; `value`: 0 or 1 for what is right or
+wrong, else the number given; `propensity`: the chance that this request was labelled at all; `is_weighed`: whether the
+chance did not depend on the answer, so that a bound may rest on it."""
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("version", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("labels", Integer, nullable=False),
+    Column("calibration", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("quality", Text, nullable=False),
+    Column("retired_us", BigInteger),
+    PrimaryKeyConstraint("route", "version"),
+    Index(None, "route", "model", "created_us"),
+)
+"""How confidence was made, for ever: a record names the version that judged it. One of each route and model is not
+retired: it is in force. `evidence` is what thresholds are computed from, `quality` is AUROC and ECE with intervals."""
+
+audit_spend = Table(
+    "audit_spend",
+    metadata,
+    Column("route", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("writer_id", Text, nullable=False),
+    Column("spent_nanousd", BigInteger, nullable=False),
+    PrimaryKeyConstraint("route", "day", "writer_id"),
+)
+"""What audits of a route cost on a day (days since 1970, UTC), by the worker that spent it."""

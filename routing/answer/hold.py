@@ -25,14 +25,17 @@ class HoldState(StrEnum):
 
 def window_of(policy: AnswerPolicy, *, is_last: bool) -> HoldWindow:
     """The window for one attempt: nothing is held where doubt would have no consequence."""
-    if is_last or not policy.acts_on_doubt:
+    if is_last or not policy.holds:
         return HoldWindow(tokens=0, ms=None)
     return policy.hold
 
 
-def is_full(window: HoldWindow, *, tokens: int, is_overdue: bool) -> bool:
-    """Whether it is time to judge a stream that has brought `tokens` content tokens and has not ended."""
-    return is_overdue or (window.tokens is not None and tokens >= window.tokens)
+def is_full(window: HoldWindow, *, tokens: int, is_overdue: bool, has_value: bool = False) -> bool:
+    """Whether it is time to judge a stream that has brought `tokens` content tokens and has not ended.
+
+    `has_value`: the JSON value that was asked for is complete, so that nothing more is to be learnt.
+    """
+    return is_overdue or (window.tokens is not None and (has_value or tokens >= window.tokens))
 
 
 def decide(judgement: Judgement | None, window: HoldWindow, *, tokens: int, is_overdue: bool) -> HoldState:

@@ -25,7 +25,7 @@ HOLD_FULL = HoldWindow(tokens=None, ms=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPolicy:
-    """A route's fallback, judged by what is worth falling back for."""
+    """What becomes of one arm's answers on a route."""
 
     fallback: ModelName | None = None
     when: frozenset[Reason] = frozenset(CONDITIONAL_REASONS)
@@ -38,5 +38,11 @@ class AnswerPolicy:
 
     @property
     def acts_on_doubt(self) -> bool:
-        """Whether a low score has consequences, so that a stream is worth holding."""
-        return self.gate.minimum is not None and self.replaces(Reason.LOW_CONFIDENCE)
+        """Whether doubt about a whole answer has consequences."""
+        return self.gate.acts and self.replaces(Reason.LOW_CONFIDENCE)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the start of a stream is worth holding: doubt about as much as is held has consequences."""
+        judged = self.gate.acts if self.hold.tokens is None else self.gate.acts_on_prefixes
+        return judged and self.replaces(Reason.LOW_CONFIDENCE)

@@ -1,48 +1,13 @@
-"""One pass over an answer's log-probabilities, whole or token by token, and the scores made from it.
-
-Scores (all in [0, 1], higher is surer):
-
-    first_token     probability of the first value token
-    mean_logprob    exp of the mean log-probability, the inverse of the perplexity
-    min_logprob     exp of the least log-probability
-"""
+"""One pass over an answer's log-probabilities, whole or token by token."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from math import exp, isfinite
+from math import isfinite
 
+from routing.confidence.features import Features
 from routing.confidence.first_value import FirstValue
 
 MISSING_LOGPROB = -9999.0
 """What OpenAI-compatible servers write where they have no number; it and anything below counts as missing."""
-
-
-class ScoreName(StrEnum):
-    """The scores that this page defines."""
-
-    FIRST_TOKEN = "first_token"
-    MEAN_LOGPROB = "mean_logprob"
-    MIN_LOGPROB = "min_logprob"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """What is kept of an answer's log-probabilities (natural logarithms), enough to score it again later."""
-
-    tokens: int
-    sum_logprob: float
-    min_logprob: float
-    first_logprob: float | None
-    """Of the first value token; `None` when the answer has no value, such as one of punctuation only."""
-
-    def score(self, name: ScoreName) -> float | None:
-        """One score, or `None` where the answer gives no basis for it."""
-        if name is ScoreName.MEAN_LOGPROB:
-            return exp(self.sum_logprob / self.tokens)
-        if name is ScoreName.MIN_LOGPROB:
-            return exp(self.min_logprob)
-        return None if self.first_logprob is None else exp(self.first_logprob)
 
 
 class Tally:
@@ -110,15 +75,20 @@ class Tally:
         if not self.tokens or self._broken or self._all_zero:
             return None
         return Features(
-            tokens=self.tokens, sum_logprob=self._sum, min_logprob=self._min, first_logprob=self._first_logprob
+            tokens=self.tokens,
+            sum_logprob=self._sum,
+            min_logprob=self._min,
+            q10_logprob=self._min,
+            q20_logprob=self._min,
+            first_logprob=self._first_logprob,
         )
 
 
 def tally(tokens: Iterable[tuple[str, float]]) -> Features | None:
     """The features of a whole answer's `(token, logprob)` pairs.
 
-    >>> tally([("Par", -0.5), ("is", -0.1)]).score(ScoreName.MIN_LOGPROB)
-    0.6065306597126334
+    >>> tally([("Par", -0.5), ("is", -0.1)]).min_logprob
+    -0.5
     """
     summed = Tally()
     for token, logprob in tokens:

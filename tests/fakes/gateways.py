@@ -33,7 +33,7 @@ from gateway.snapshot.document import (
 from routing.answer.policy import CONDITIONAL_REASONS, HOLD_NONE, HoldWindow
 from routing.assignment.ranges import Ranges, allocate
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import ModelName, Reason, RouteName
 
 SECRET = "a-key-for-tests-0001"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from gateway.records.rows import AttemptRow, RequestRow
 from routing.assignment.units import UnitPlace
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import Outcome, Purpose, Reason, Result
 
 STARTED_US = 1_795_000_000_000_000

@@ -6,7 +6,7 @@ import pytest
 
 from routing.answer.hold import HoldState
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.resilience.breaker import BreakerState
 from routing.words import Outcome, Purpose, Reason, Result, TokenKind
 

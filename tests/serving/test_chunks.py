@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from serving.chunks import ChunkReader
 from serving.errors import Faulted, Malformed
 from tests.fakes.raw_upstream import logprobs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from serving.chunks import ChunkReader
 from serving.errors import ModelMissing, RequestRejected
 from serving.sse import EventSplitter

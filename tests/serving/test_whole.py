@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from serving.errors import ErrorInstead, Faulted, Malformed, UpstreamError
 from serving.whole import WholeAnswer, read_whole
 from tests.fakes.raw_upstream import completion, logprobs

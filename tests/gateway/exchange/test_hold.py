@@ -8,7 +8,7 @@ import pytest
 from gateway.snapshot.document import ConfidenceEntry
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from serving.simulated.script import LogprobMode, ToolCall
 from tests.fakes.asking import Answer, Stage, Wire, ask, before, post, question, stage
 from tests.fakes.gateways import threshold

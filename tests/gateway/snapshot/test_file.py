@@ -11,7 +11,7 @@ from gateway.snapshot.document import ConfidenceEntry, KeyEntry
 from gateway.snapshot.file import decode_file, encode_file
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.cost.prices import Price
 from routing.words import Reason, TokenKind
 from tests.fakes.documents import LARGE, SUPPORT, V1, V2

@@ -13,7 +13,7 @@ from gateway.store.keys import make
 from gateway.store.workers import WorkerReport
 from routing.assignment.ranges import shares
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from tests.fakes.documents import SUPPORT, V1, V2, V3, file_document
 from tests.fakes.publishing import frozen_clock, in_force, roll_back, split_to
 

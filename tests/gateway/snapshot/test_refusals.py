@@ -15,7 +15,7 @@ from gateway.snapshot.publish import Publisher
 from gateway.store import overlays, snapshots
 from gateway.store.engine import Store
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import ModelName, RouteName
 from tests.fakes.documents import LARGE, SUPPORT, V1, V2, V3, file_document
 from tests.fakes.publishing import Split, frozen_clock, split_to

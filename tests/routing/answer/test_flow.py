@@ -11,7 +11,7 @@ from routing.answer.flow import answer_flow
 from routing.answer.outcomes import AttemptEnd, Call, Completed, Doubted, Failed, Rejected, Verdict
 from routing.answer.policy import CONDITIONAL_REASONS, HOLD_FULL, AnswerPolicy
 from routing.confidence.gate import ConfidenceMode, Gate, Judgement
-from routing.confidence.tally import ScoreName
+from routing.confidence.scores import ScoreName
 from routing.words import ModelName, Outcome, Reason
 
 ARM, LARGE = ModelName("support-v2"), ModelName("large")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from routing.answer.hold import MIN_TOKENS_TO_JUDGE, HoldState, decide, is_full, window_of
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, AnswerPolicy, HoldWindow
 from routing.confidence.gate import ConfidenceMode, Gate, Judgement
-from routing.confidence.tally import ScoreName, Tally
+from routing.confidence.scores import ScoreName
+from routing.confidence.tally import Tally
 from routing.words import ModelName, Reason
 
 PREFIX = HoldWindow(tokens=16, ms=300)

@@ -3,7 +3,8 @@ from math import exp
 import pytest
 
 from routing.confidence.gate import ConfidenceMode, Gate, Judgement
-from routing.confidence.tally import ScoreName, tally
+from routing.confidence.scores import ScoreName
+from routing.confidence.tally import tally
 
 FEATURES = tally([("yes", -0.2231435513142097), (".", -0.5)])
 THRESHOLD = Gate(mode=ConfidenceMode.THRESHOLD, score_name=ScoreName.FIRST_TOKEN, minimum=0.9)

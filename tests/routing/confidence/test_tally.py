@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.confidence.tally import Features, ScoreName, Tally, tally
+from routing.confidence.features import Features
+from routing.confidence.scores import ScoreName, raw_score
+from routing.confidence.tally import Tally, tally
 
 ANSWER = [
     ('{"', -0.001),
