@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Literal
 
 from routing.resilience.breaker import Breaker
 from routing.words import ModelName
-from serving.errors import NotAdmitted, StaleConnection, UpstreamError
+from serving.errors import NotAdmitted, StaleConnection, TimedOut, Unreachable, UpstreamError
 from serving.wire.connection import Connection
 from serving.wire.pool import Origin, Pool
 
@@ -48,12 +49,14 @@ class Upstream:
         if not self.breaker.admits(now_s):
             raise NotAdmitted("the model has failed too often lately", retry_after_s=self.breaker.retry_after_s(now_s))
 
-    async def open(self, path: str, body: bytes, *, request_id: str, connect_s: float) -> Connection:
+    async def open(
+        self, path: str, body: bytes, *, request_id: str, connect_s: float, deadline_s: float
+    ) -> Connection:
         """Send a request, and wait for status and headers of its answer.
 
         A kept-alive connection that the upstream closes before any byte of an answer cost nothing and proves nothing:
         the request is then sent once more, over a fresh one. The connection is the caller's until it is released or
-        closed.
+        closed. At `deadline_s` of the monotonic clock it fails as `TimedOut`, until the deadline is lifted.
 
         Raises:
             UpstreamError: there is no answer; nothing is left open.
@@ -62,10 +65,19 @@ class Upstream:
         connection = self._pool.reuse()
         if connection is not None:
             try:
-                return await _headed(connection, request)
+                return await _headed(connection, request, deadline_s)
             except StaleConnection:
                 pass
-        return await _headed(await self._pool.connect(connect_s), request)
+        return await _headed(await self._connect(connect_s, deadline_s), request, deadline_s)
+
+    async def _connect(self, connect_s: float, deadline_s: float) -> Connection:
+        left_s = deadline_s - monotonic()
+        try:
+            return await self._pool.connect(min(connect_s, left_s))
+        except Unreachable as error:
+            if left_s < connect_s and monotonic() >= deadline_s:
+                raise TimedOut("there was no connection to the model in time") from error
+            raise
 
     def release(self, connection: Connection) -> None:
         """Give a connection back; it is used again if its answer ended well."""
@@ -83,8 +95,8 @@ class Upstream:
             self.breaker.failed(now_s)
 
 
-async def _headed(connection: Connection, request: bytes) -> Connection:
-    connection.send(request)
+async def _headed(connection: Connection, request: bytes, deadline_s: float) -> Connection:
+    connection.send(request, deadline_s)
     try:
         await connection.head()
     except BaseException:

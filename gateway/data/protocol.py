@@ -1,12 +1,17 @@
 """What an ASGI application cannot see: slow or endless heads, garbage, and the moment at which a client leaves.
 
 uvicorn has no deadline for heads and bodies, no limit for heads, answers garbage in plain text, and tells an
-application of a departure only if it happens to be listening. This is its protocol class with these four mended.
+application of a departure only if it happens to be listening. This is its protocol class with these four mended, and
+without what this server never uses and every request would pay for: upgrades, root paths, limits of concurrency, and a
+timer for every pause between two requests.
 """
 
 import asyncio
+from time import monotonic
 from typing import Any, Final
+from urllib.parse import unquote
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.clock import now_us
@@ -23,6 +28,17 @@ _HEAD_TOO_LARGE = ApiError(431, "the request's headers are larger than 64 KiB; s
 _TOO_SLOW = ApiError(408, "the request did not arrive in time; send it without pauses", code="request_timeout")
 EXTENSION: Final = "fallgate.departure"
 ANSWER_EXTENSION: Final = "fallgate.answer_at_once"
+
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+
+
+def _path(raw: bytes) -> str:
+    """The path of a request target, decoded. An absolute target (RFC 9112 section 3.2.2) loses scheme and host."""
+    path = raw.decode("ascii", "replace")
+    if not path.startswith("/"):
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return unquote(path) if "%" in path else path
 
 
 class Departure:
@@ -45,6 +61,8 @@ class WireProtocol(HttpToolsProtocol):
         self._answered: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._rests_since_s = 0.0
         self._head_bytes = 0
         self._has_head = True  # between requests; a fresh connection owes its first head from the start
 
@@ -54,7 +72,7 @@ class WireProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._deadline, self._writing):
+        for timer in (self._deadline, self._writing, self._resting):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -74,14 +92,95 @@ class WireProtocol(HttpToolsProtocol):
         self._watch_arrival()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._has_head = False
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._has_head = True
-        super().on_headers_complete()
+        parser = self.parser
+        version = parser.get_http_version()
+        path, _, query = self.url.partition(b"?")
+        scope: Any = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "server": self.server,
+            "client": self.client,
+            "path": _path(path),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self.headers,
+            "extensions": self._extensions,
+        }
+        self.scope = scope
+        before = self._current
+        self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # pipelined: its turn comes when the one before is answered
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.more_body = False
+        cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._rests_since_s = monotonic()
+        if self._resting is None:
+            self._resting = self.loop.call_later(self.timeout_keep_alive, self._rest)
+
+    def _rest(self) -> None:
+        """Close a connection that has been idle for long. One timer watches over all of its pauses, one after another:
+        setting and cancelling one for each would cost more than most of what is done for a request.
+        """
+        self._resting = None
+        if self.transport.is_closing():
+            return
+        cycle = self._current
+        left_s = self._rests_since_s + self.timeout_keep_alive - monotonic()
+        is_idle = self._has_head and (cycle is None or cycle.response_complete)
+        if is_idle and left_s <= 0:
+            self.transport.close()
+        else:
+            self._resting = self.loop.call_later(max(left_s, 1.0), self._rest)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(_BAD_REQUEST)

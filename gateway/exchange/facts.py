@@ -161,8 +161,8 @@ def admit(attempt: Attempt) -> None:
     attempt.live.upstream.admit(attempt.started_s)
 
 
-async def call_upstream(exchange: Exchange, attempt: Attempt, *, judges: bool) -> Connection:
-    """Send the request to the attempt's model, in its dialect. Raises `UpstreamError`."""
+async def call_upstream(exchange: Exchange, attempt: Attempt, *, judges: bool, deadline_s: float) -> Connection:
+    """Send the request to the attempt's model, in its dialect. Raises `UpstreamError`, `TimedOut` at the deadline."""
     inquiry, upstream = exchange.inquiry, attempt.live.upstream
     request = to_upstream(
         inquiry.body,
@@ -176,4 +176,5 @@ async def call_upstream(exchange: Exchange, attempt: Attempt, *, judges: bool) -
         request,
         request_id=exchange.head.request_id,
         connect_s=exchange.route.timeouts.connect_s,
+        deadline_s=deadline_s,
     )

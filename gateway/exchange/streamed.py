@@ -9,7 +9,7 @@ from routing.answer.hold import HoldState, window_of
 from routing.answer.outcomes import AttemptEnd, Call, Completed, Doubted
 from routing.words import Result
 from serving.chunks import ChunkReader
-from serving.errors import Malformed, TimedOut, UpstreamError
+from serving.errors import Malformed, UpstreamError
 from serving.statuses import error_of
 from serving.whole import read_whole
 from serving.wire.connection import Connection
@@ -81,12 +81,10 @@ class StreamAttempts:
             idle_s=timeouts.idle_s,
             total_at_s=exchange.started_s + timeouts.total_s,
         )
-        try:
-            async with asyncio.timeout_at(patience.until_s(attempt.started_s, has_content=False)):
-                connection = await call_upstream(exchange, attempt, judges=judges)
-                await self._check_head(connection)
-        except TimeoutError as error:
-            raise TimedOut("the model did not begin to answer in time") from error
+        begins_by_s = patience.until_s(attempt.started_s, has_content=False)
+        connection = await call_upstream(exchange, attempt, judges=judges, deadline_s=begins_by_s)
+        await self._check_head(connection)
+        connection.lift_deadline()
         reader = ChunkReader(
             judges=judges,
             hides_logprobs=judges and not inquiry.wants_logprobs,

@@ -6,7 +6,7 @@ from gateway.clock import Clock
 from gateway.exchange.facts import Attempt, Exchange, admit, call_upstream
 from routing.answer.outcomes import AttemptEnd, Call, Completed
 from routing.words import Result
-from serving.errors import TimedOut, UpstreamError
+from serving.errors import UpstreamError
 from serving.statuses import error_of
 from serving.usage import estimated_usage
 from serving.whole import WholeAnswer, read_whole
@@ -27,7 +27,7 @@ class WholeAttempts:
         gate = exchange.gate_of(attempt)
         try:
             admit(attempt)
-            answer = await self._within_its_time(call, attempt, judges=gate is not None)
+            answer = await self._ask(attempt, self._deadline_s(call, attempt), judges=gate is not None)
         except UpstreamError as error:
             return attempt.fail(error)
         except asyncio.CancelledError:
@@ -41,19 +41,14 @@ class WholeAttempts:
         attempt.succeed(Result.INVALID if answer.flaw else Result.COMPLETED)
         return Completed(judgement=attempt.judgement, flaw=answer.flaw)
 
-    async def _within_its_time(self, call: Call, attempt: Attempt, *, judges: bool) -> WholeAnswer:
+    def _deadline_s(self, call: Call, attempt: Attempt) -> float:
         timeouts = self._exchange.route.timeouts
         left_s = self._exchange.started_s + timeouts.total_s - attempt.started_s
-        budget_s = min(timeouts.attempt_s, left_s if call.is_last else left_s / 2)
-        try:
-            async with asyncio.timeout_at(attempt.started_s + budget_s):
-                return await self._ask(attempt, judges=judges)
-        except TimeoutError as error:
-            raise TimedOut("the model did not answer in time") from error
+        return attempt.started_s + min(timeouts.attempt_s, left_s if call.is_last else left_s / 2)
 
-    async def _ask(self, attempt: Attempt, *, judges: bool) -> WholeAnswer:
+    async def _ask(self, attempt: Attempt, deadline_s: float, *, judges: bool) -> WholeAnswer:
         exchange, inquiry = self._exchange, self._exchange.inquiry
-        connection = await call_upstream(exchange, attempt, judges=judges)
+        connection = await call_upstream(exchange, attempt, judges=judges, deadline_s=deadline_s)
         try:
             body = await connection.read_all()
             if connection.status != 200:

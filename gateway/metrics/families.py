@@ -1,13 +1,15 @@
-"""The metric families of the data plane, with children that are looked up once and kept.
+"""The metric families of the data plane.
 
 Every label comes from the configuration or from a closed set, never from what a client sends, so the number of
 series is bounded by routes × models.
 """
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from gateway.metrics.numbers import Counts, Spreads
 
 PREFIX: Final = "gateway"
 NO_LABEL: Final = "none"
@@ -24,19 +26,17 @@ OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0
 SCORES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1.0)
 """Finer where fine-tuned models live."""
 
-Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
-
-class Children(Generic[Metric]):
-    """The children of one labelled metric. `labels()` of the library takes a lock and makes strings; this does not."""
+class _Gauges:
+    """The children of one labelled gauge, looked up once and kept."""
 
     __slots__ = ("_known", "_make")
 
-    def __init__(self, metric: Metric) -> None:
-        self._known: dict[tuple[str, ...], Metric] = {}
-        self._make: Callable[..., Metric] = metric.labels
+    def __init__(self, gauge: Gauge) -> None:
+        self._known: dict[tuple[str, ...], Gauge] = {}
+        self._make: Callable[..., Gauge] = gauge.labels
 
-    def __call__(self, *labels: str) -> Metric:
+    def __call__(self, *labels: str) -> Gauge:
         child = self._known.get(labels)
         if child is None:
             child = self._known[labels] = self._make(*labels)
@@ -47,7 +47,7 @@ class WorkerState:
     """What a worker's process is like, beside the requests."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.breaker_state = Children(
+        self.breaker_state = _Gauges(
             Gauge(f"{PREFIX}_breaker_state", "0 closed, 1 half open, 2 open", ["model"], registry=registry)
         )
         self.inflight = Gauge(f"{PREFIX}_inflight_requests", "Requests being answered now", registry=registry)
@@ -61,11 +61,11 @@ class DataPlaneMetrics:
     """What a worker counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, help: str, *labels: str) -> Children[Counter]:
-            return Children(Counter(f"{PREFIX}_{name}", help, labels, registry=registry))
+        def counter(name: str, help: str, *labels: str) -> Counts:
+            return Counts(f"{PREFIX}_{name}", help, labels, registry)
 
-        def histogram(name: str, help: str, buckets: tuple[float, ...], *labels: str) -> Children[Histogram]:
-            return Children(Histogram(f"{PREFIX}_{name}", help, labels, buckets=buckets, registry=registry))
+        def histogram(name: str, help: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
+            return Spreads(f"{PREFIX}_{name}", help, labels, registry, bounds=bounds)
 
         self.requests = counter(
             "requests", "Requests by the arm they were assigned to, the model that answered, and how they ended",

@@ -10,7 +10,7 @@ from typing import cast
 
 import httptools
 
-from serving.errors import Broken, Malformed, StaleConnection, UpstreamError
+from serving.errors import Broken, Malformed, StaleConnection, TimedOut, UpstreamError
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -47,12 +47,17 @@ class Connection(asyncio.Protocol):
         self._is_discarding = False
         self._error: UpstreamError | None = None
         self._on_drained: Callable[[Connection], None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     # --- an exchange, as its user sees it
 
-    def send(self, request: bytes) -> None:
-        """Send a request, head and body in one piece. Must be followed by `head`."""
+    def send(self, request: bytes, deadline_s: float) -> None:
+        """Send a request, head and body in one piece. Must be followed by `head`.
+
+        At `deadline_s`, a time of the loop's clock, the exchange fails as `TimedOut`, unless the deadline was lifted.
+        """
         assert self._transport is not None
+        self._deadline = self._loop.call_at(deadline_s, self._time_out)
         self.headers = {}
         self.status = 0
         self.is_complete = False
@@ -72,6 +77,12 @@ class Connection(asyncio.Protocol):
         """
         while not self._has_head:
             await self._wait()
+
+    def lift_deadline(self) -> None:
+        """Let the rest of the answer take the time it takes."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     @property
     def has_bytes(self) -> bool:
@@ -127,6 +138,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close at once: what the upstream is still making is not wanted any more."""
         self.is_closed = True
+        self.lift_deadline()
         if self._transport is not None:
             self._transport.abort()
 
@@ -247,7 +259,13 @@ class Connection(asyncio.Protocol):
         elif self._transport is not None and not self.is_closed:
             self._transport.pause_reading()
 
+    def _time_out(self) -> None:
+        self._deadline = None
+        if not self.is_complete:
+            self._fail(TimedOut("the model did not answer in time"))
+
     def _finish(self, put_back: Callable[["Connection"], None]) -> None:
+        self.lift_deadline()
         self._on_drained = None
         self._is_discarding = False
         self._is_busy = False

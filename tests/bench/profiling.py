@@ -21,7 +21,7 @@ def profile(site: Site, contender: Contender, into: Path) -> int:
         raise BenchError(f"{spy} is missing; it is in the development requirements (`make setup`).")
     with started(site, contender) as pid:
         for kind in PROFILED:
-            load(site, contender, *kind.flags, "-seconds", "1")
+            load(site, contender, *kind.flags, "-seconds", "4")  # until the worker has worked most
             worker = tree_memory(pid)[0].pid
             for shape, suffix in (("flamegraph", "svg"), ("raw", "txt")):
                 record(site, contender, kind, [str(spy), str(worker), shape, str(into / f"profile-{kind}.{suffix}")])
