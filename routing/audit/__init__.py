@@ -1,1 +1,1 @@
-"""Audits: which answers are compared with the large model's, how, and within what spend."""
+"""Which requests the large model answers as well, what that may cost, and whether the two answers agree."""
