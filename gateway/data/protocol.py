@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any, Final
 from urllib.parse import unquote
 
+from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -35,9 +36,12 @@ _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 def _path(raw: bytes) -> str:
     """The path of a request target, decoded. An absolute target (RFC 9112 section 3.2.2) loses scheme and host."""
-    path = raw.decode("ascii", "replace")
+    path = raw.decode("ascii")
     if not path.startswith("/"):
-        path = "/" + path.partition("://")[2].partition("/")[2]
+        scheme, _, rest = path.partition("://")
+        if not rest:
+            raise HttpParserError(f"not a path: {scheme}")
+        path = "/" + rest.partition("/")[2]
     return unquote(path) if "%" in path else path
 
 
@@ -102,6 +106,8 @@ class WireProtocol(HttpToolsProtocol):
         self._has_head = True
         parser = self.parser
         version = parser.get_http_version()
+        if len(self.url) > MAX_HEAD_BYTES:
+            raise HttpParserError("the address is too long")
         path, _, query = self.url.partition(b"?")
         scope: Any = {
             "type": "http",

@@ -10,15 +10,11 @@ from hypothesis import strategies as st
 from routing.answer.flow import answer_flow
 from routing.answer.outcomes import AttemptEnd, Call, Completed, Doubted, Failed, Rejected, Verdict
 from routing.answer.policy import CONDITIONAL_REASONS, HOLD_FULL, AnswerPolicy
-from routing.confidence.gate import ConfidenceMode, Gate, Judgement
-from routing.confidence.scores import ScoreName
+from routing.confidence.gate import ConfidenceMode, Gate
 from routing.words import ModelName, Outcome, Reason
+from tests.fakes.judging import judged, threshold_gate
 
 ARM, LARGE = ModelName("support-v2"), ModelName("large")
-
-
-def judged(score: float | None, threshold: float | None = 0.8) -> Judgement:
-    return Judgement(score_name=ScoreName.MEAN_LOGPROB, score=score, features=None, threshold=threshold)
 
 
 SURE = Completed(judgement=judged(0.97))
@@ -41,7 +37,7 @@ EVERY_END: tuple[AttemptEnd, ...] = (
     *(ABANDONED, ERROR, TIMEOUT, GARBAGE, DOWN, BAD_REQUEST),
 )
 
-THRESHOLD = Gate(mode=ConfidenceMode.THRESHOLD, minimum=0.8)
+THRESHOLD = threshold_gate(0.8)
 OBSERVE = Gate(mode=ConfidenceMode.OBSERVE)
 NONE = Gate(mode=ConfidenceMode.NONE)
 
@@ -243,7 +239,7 @@ def test_a_second_call_is_made_only_for_a_reason_that_the_route_replaces(
     if len(calls) == 2:
         assert verdict.reason is not None
         assert policy.replaces(verdict.reason)
-        assert policy.gate.minimum is not None or verdict.reason is not LOW or isinstance(first, Doubted)
+        assert policy.gate.acts or verdict.reason is not LOW or isinstance(first, Doubted)
     else:
         assert verdict.outcome in (Outcome.SERVED, Outcome.REJECTED) or not policy.replaces(verdict.reason or LOW)
 

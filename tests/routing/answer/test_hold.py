@@ -7,18 +7,14 @@ from hypothesis import strategies as st
 
 from routing.answer.hold import MIN_TOKENS_TO_JUDGE, HoldState, decide, is_full, window_of
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, AnswerPolicy, HoldWindow
-from routing.confidence.gate import ConfidenceMode, Gate, Judgement
-from routing.confidence.scores import ScoreName
+from routing.confidence.gate import Gate, Judgement
 from routing.confidence.tally import Tally
 from routing.words import ModelName, Reason
+from tests.fakes.judging import judged, threshold_gate
 
 PREFIX = HoldWindow(tokens=16, ms=300)
-GATE = Gate(mode=ConfidenceMode.THRESHOLD, minimum=0.8)
+GATE = threshold_gate(0.8)
 POLICY = AnswerPolicy(fallback=ModelName("large"), gate=GATE, hold=PREFIX)
-
-
-def judged(score: float | None) -> Judgement:
-    return Judgement(score_name=ScoreName.MEAN_LOGPROB, score=score, features=None, threshold=0.8)
 
 
 SURE, UNSURE, UNKNOWN = judged(0.9), judged(0.3), judged(None)
@@ -58,6 +54,11 @@ def test_what_is_held(policy: AnswerPolicy, is_last: bool, window: HoldWindow) -
 )
 def test_when_a_window_is_full(window: HoldWindow, tokens: int, is_overdue: bool, full: bool) -> None:
     assert is_full(window, tokens=tokens, is_overdue=is_overdue) is full
+
+
+def test_a_complete_value_fills_a_prefix_and_not_a_whole_answer() -> None:
+    assert is_full(PREFIX, tokens=3, is_overdue=False, has_value=True)
+    assert not is_full(HOLD_FULL, tokens=3, is_overdue=False, has_value=True)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def token_streams(draw: st.DrawFn) -> list[Token]:
 def test_all_tokens_are_released_in_order_or_none_is(
     tokens: list[Token], window: HoldWindow, minimum: float | None
 ) -> None:
-    sent, state = stream(tokens, window, Gate(mode=ConfidenceMode.THRESHOLD, minimum=minimum))
+    sent, state = stream(tokens, window, threshold_gate(minimum))
     assert state is not HoldState.HOLDING, "a hold ends at the latest with its stream"
     assert sent == ([token.text for token in tokens] if state is HoldState.RELEASED else [])
     if state is HoldState.ABANDONED:
