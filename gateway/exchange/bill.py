@@ -1,10 +1,11 @@
 """What the attempts of a request cost, and what for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.exchange.facts import Attempt, Exchange
-from routing.cost.prices import cost_nanousd, price_at
-from routing.words import Purpose
+from routing.cost.prices import cost_of_kinds, price_at
+from routing.words import Purpose, TokenKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,8 @@ class Bill:
     cost_nanousd: int | None
     """`None` where the price is unknown; 0 for an attempt that used nothing."""
     price_version: str | None
+    tokens: Mapping[TokenKind, int] = field(default_factory=dict)
+    """What was used, by kind."""
 
 
 def bill_of(exchange: Exchange, attempt: Attempt) -> Bill:
@@ -25,7 +28,10 @@ def bill_of(exchange: Exchange, attempt: Attempt) -> Bill:
         purpose = Purpose.SERVE if attempt.number == 1 else Purpose.FALLBACK
     if attempt.usage is None:
         return Bill(purpose=purpose, cost_nanousd=0, price_version=None)
+    tokens = attempt.usage.by_kind()
     price = price_at(attempt.live.prices, exchange.head.arrived_us)
     if price is None:
-        return Bill(purpose=purpose, cost_nanousd=None, price_version=None)
-    return Bill(purpose=purpose, cost_nanousd=cost_nanousd(price, attempt.usage), price_version=price.version)
+        return Bill(purpose=purpose, cost_nanousd=None, price_version=None, tokens=tokens)
+    return Bill(
+        purpose=purpose, cost_nanousd=cost_of_kinds(price, tokens), price_version=price.version, tokens=tokens
+    )

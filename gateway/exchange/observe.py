@@ -46,9 +46,8 @@ def _observe_attempt(metrics: DataPlaneMetrics, route: str, attempt: Attempt, bi
             metrics.confidence(route, model).observe(judgement.confidence)
     if attempt.usage is None:
         return
-    for kind, tokens in attempt.usage.by_kind().items():
-        if tokens:
-            metrics.tokens(route, model, kind, bill.purpose).inc(tokens)
+    for kind, tokens in bill.tokens.items():
+        metrics.tokens(route, model, kind, bill.purpose).inc(tokens)
     if bill.cost_nanousd is None:
         metrics.unpriced(model).inc()
     else:

@@ -10,6 +10,9 @@ from decimal import Decimal
 
 from routing.words import TokenKind
 
+# Members of an enumeration are looked up slowly, and this is done for every answer.
+_INPUT, _CACHED_INPUT, _CACHE_WRITE = TokenKind.INPUT, TokenKind.CACHED_INPUT, TokenKind.CACHE_WRITE
+_OUTPUT, _REASONING = TokenKind.OUTPUT, TokenKind.REASONING
 NANO = 10**9
 MILLION = 10**6
 
@@ -39,14 +42,16 @@ class Usage:
     """Counted by the gateway, since the upstream gave nothing usable."""
 
     def by_kind(self) -> dict[TokenKind, int]:
-        """Tokens of each kind, apart: cached tokens are not input a second time, nor reasoning output."""
-        return {
-            TokenKind.INPUT: max(0, self.input - self.cached_input - self.cache_write),
-            TokenKind.CACHED_INPUT: self.cached_input,
-            TokenKind.CACHE_WRITE: self.cache_write,
-            TokenKind.OUTPUT: max(0, self.output - self.reasoning),
-            TokenKind.REASONING: self.reasoning,
+        """Tokens of each kind there are, apart: cached ones are not input a second time, nor is reasoning output."""
+        cached, written, reasoned = self.cached_input, self.cache_write, self.reasoning
+        apart = {
+            _INPUT: self.input - cached - written,
+            _CACHED_INPUT: cached,
+            _CACHE_WRITE: written,
+            _OUTPUT: self.output - reasoned,
+            _REASONING: reasoned,
         }
+        return {kind: tokens for kind, tokens in apart.items() if tokens > 0}
 
 
 _PARENT = {
@@ -72,13 +77,18 @@ def cost_nanousd(price: Price, usage: Usage) -> int:
     >>> cost_nanousd(gpt, Usage(input=1000, output=100))
     3500000
     """
+    return cost_of_kinds(price, usage.by_kind())
+
+
+def cost_of_kinds(price: Price, tokens_by_kind: Mapping[TokenKind, int]) -> int:
+    """As `cost_nanousd`, from tokens told apart already."""
     rates = price.nanousd_per_mtok
     total = price.per_request_nanousd
-    for kind, tokens in usage.by_kind().items():
-        if tokens:
-            rate = rates.get(kind)
-            if rate is None:
-                rate = rates.get(_PARENT.get(kind, kind), 0)
+    for kind, tokens in tokens_by_kind.items():
+        rate = rates.get(kind)
+        if rate is None:
+            rate = rates.get(_PARENT.get(kind, kind), 0)
+        if rate:
             total += half_even(tokens * rate, MILLION)
     return total
 
