@@ -31,12 +31,8 @@ def may_infer(key: KeyEntry, route: str) -> bool:
     return INFERENCE in key.scopes or f"{INFERENCE}:{route}" in key.scopes
 
 
-def find_route(live: Live, key: KeyEntry, name: str) -> LiveRoute:
-    """The route that a request names. One that the key may not use is as unknown as one that does not exist.
-
-    Raises:
-        ApiError: 404, or 403 for a key that is not meant for inference at all.
-    """
+def check_infers(key: KeyEntry) -> None:
+    """Raise `ApiError` (403) for a key that is not meant for inference at all."""
     if not any(scope.partition(":")[0] == INFERENCE for scope in key.scopes):
         raise ApiError(
             403,
@@ -44,6 +40,15 @@ def find_route(live: Live, key: KeyEntry, name: str) -> LiveRoute:
             type="permission_error",
             code="insufficient_scope",
         )
+
+
+def find_route(live: Live, key: KeyEntry, name: str) -> LiveRoute:
+    """The route that a request names. One that the key may not use is as unknown as one that does not exist.
+
+    Raises:
+        ApiError: 404, or 403 for a key that is not meant for inference at all.
+    """
+    check_infers(key)
     route = live.routes.get(name)
     if route is None or not may_infer(key, name):
         raise unknown_model(name)

@@ -11,15 +11,16 @@ from starlette.routing import Route, Router
 
 from gateway.data.access import identify, may_infer, unknown_model
 from gateway.data.endpoint import CompletionsEndpoint, Plane, not_ready
+from gateway.data.feedback import FeedbackEndpoint, FeedbackPlane
 from gateway.data.guard import HEAD_KEY, AsgiApp, Receive, RequestHead, Scope, Send, WireGuard
 from gateway.data.live import Live
 from gateway.errors import ApiError
 from gateway.snapshot.document import KeyEntry
 
-NOT_YET: Final = ("/v1/embeddings", "/v1/feedback")
+NOT_YET: Final = ("/v1/embeddings",)
 
 
-class DataPlane(Plane, Protocol):
+class DataPlane(Plane, FeedbackPlane, Protocol):
     """What the application needs of its process."""
 
     is_draining: bool
@@ -51,6 +52,7 @@ def _cold_app(plane: DataPlane) -> AsgiApp:
             Route("/readyz", views.readyz),
             Route("/v1/models", views.models),
             Route("/v1/models/{name:path}", views.model),
+            Route("/v1/feedback", FeedbackEndpoint(plane), methods=["POST"]),
         ],
         redirect_slashes=False,
         default=_unknown,
@@ -106,7 +108,8 @@ async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
     sentence = "is not built yet" if path in NOT_YET else "does not exist here"
     raise ApiError(
         404,
-        f"{path[:200]} {sentence}; this gateway answers /v1/chat/completions, /v1/completions and /v1/models",
+        f"{path[:200]} {sentence}; this gateway answers /v1/chat/completions, /v1/completions, /v1/models and "
+        "/v1/feedback",
         code="unknown_url",
     )
 

@@ -13,7 +13,8 @@ from gateway.exchange.facts import Exchange
 from gateway.exchange.observe import observe
 from gateway.exchange.record import record_of
 from gateway.metrics.families import NO_LABEL, DataPlaneMetrics
-from gateway.records.rows import AttemptRow, RequestRow
+from gateway.metrics.feedback import FeedbackCount
+from gateway.records.rows import AttemptRow, FeedbackRow, RequestRow
 from gateway.snapshot.document import Snapshot
 from routing.assignment.concentration import Concentration
 from routing.resilience.breaker import BreakerState
@@ -36,6 +37,9 @@ class Records(Protocol):
 
     def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
         """Hand a record over, without waiting."""
+
+    def put_feedback(self, row: FeedbackRow) -> bool:
+        """Hand feedback over, without waiting; whether there was room for it."""
 
 
 class Traffic:
@@ -69,6 +73,12 @@ class Traffic:
     def refuse(self) -> None:
         """A request was refused before its route was known."""
         self._metrics.requests(NO_LABEL, NO_LABEL, NO_LABEL, Outcome.REJECTED).inc()
+
+    def take_feedback(self, row: FeedbackRow) -> bool:
+        """Hand feedback over; whether there was room for it."""
+        is_taken = self._records.put_feedback(row)
+        self._metrics.feedback(FeedbackCount.ACCEPTED if is_taken else FeedbackCount.TURNED_AWAY).inc()
+        return is_taken
 
     def apply(self, snapshot: Snapshot) -> None:
         """Put a snapshot into force, for every request from now on."""

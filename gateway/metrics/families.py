@@ -9,6 +9,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from gateway.metrics.feedback import feedback_counts
 from gateway.metrics.numbers import Counts, Spreads
 
 PREFIX: Final = "gateway"
@@ -95,4 +96,5 @@ class DataPlaneMetrics:
         self.cost_usd = counter("cost_usd", "Money spent on models, in US dollars", "route", "model", "purpose")
         self.unpriced = counter("unpriced_requests", "Attempts at models whose price is unknown", "model")
         self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
+        self.feedback = feedback_counts(registry)
         self.state = WorkerState(registry)

@@ -1,16 +1,18 @@
-"""Write a batch of records exactly once, whatever happens to the connection meanwhile."""
+"""Write a batch of what the data plane leaves exactly once, whatever happens to the connection meanwhile."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
 from gateway.clock import Clock
-from gateway.records.insert import attempt_inserter, mended, request_inserter
-from gateway.records.rows import AttemptRow, Entry, RequestRow
+from gateway.records.insert import Row, attempt_inserter, feedback_inserter, label_inserter, mended, request_inserter
+from gateway.records.rows import AttemptRow, AuditOutcome, Entry, FeedbackRow, LabelRow, RequestRow
 from gateway.store.engine import Store
+from gateway.store.feedback import FeedbackState
 from gateway.store.tables import batches
 
 log = logging.getLogger(__name__)
@@ -18,13 +20,51 @@ log = logging.getLogger(__name__)
 _UNFIT = (DataError, IntegrityError, InterfaceError, ProgrammingError, OverflowError, TypeError, ValueError)
 """What says that a value, and not the store, is at fault: trying again would change nothing."""
 
+_WAITING = (FeedbackState.WAITING.value, None, None)
+"""State, detail and joined request of feedback that nobody has looked at."""
+
+_SPEND = text(
+    "INSERT INTO audit_spend (route, day, writer_id, spent_nanousd) VALUES (:route, :day, :writer_id, :spent) "
+    "ON CONFLICT (route, day, writer_id) DO UPDATE SET spent_nanousd = audit_spend.spent_nanousd + :spent"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Requests that are written together; `seq` stays with them however often it takes."""
+    """What is written together; `seq` stays with it however often it takes."""
 
     seq: int
     entries: Sequence[Entry]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """A batch by table."""
+
+    requests: list[Row] = field(default_factory=list)
+    attempts: list[Row] = field(default_factory=list)
+    feedback: list[Row] = field(default_factory=list)
+    labels: list[Row] = field(default_factory=list)
+    spent: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Nano-dollars by route and day."""
+
+    def add(self, entries: Iterable[Entry], mark: tuple[str, int]) -> None:
+        """Take entries apart. `mark` is the writer and the number of the batch."""
+        for entry in entries:
+            if isinstance(entry, AuditOutcome):
+                self._add_audit(entry)
+            elif isinstance(entry, FeedbackRow):
+                self.feedback.append((*entry, *_WAITING, *mark))
+            else:
+                row, attempts = entry
+                self.requests.append(row + mark)
+                self.attempts += attempts
+
+    def _add_audit(self, audit: AuditOutcome) -> None:
+        self.attempts += audit.attempts
+        if audit.label is not None:
+            self.labels.append(audit.label)
+        self.spent[audit.route, audit.day] += audit.spent_nanousd
 
 
 class BatchWriter:
@@ -36,6 +76,8 @@ class BatchWriter:
         self._clock = clock
         self._requests = request_inserter(is_postgres=store.is_postgres)
         self._attempts = attempt_inserter(is_postgres=store.is_postgres)
+        self._feedback = feedback_inserter(is_postgres=store.is_postgres)
+        self._labels = label_inserter(is_postgres=store.is_postgres)
 
     def last_seq(self) -> int:
         """The number of the last batch that this writer has in the store; 0 where it has none."""
@@ -47,7 +89,7 @@ class BatchWriter:
         """Make a batch durable, unless it is already.
 
         Returns:
-            How many of its requests no database would take; they are left out.
+            How many of its entries no database would take; they are left out.
 
         Raises:
             StoreUnavailable: it is not known to be written; write it again.
@@ -66,25 +108,46 @@ class BatchWriter:
         mine = (batches.c.writer_id == self._writer_id) & (batches.c.seq == batch.seq)
         if connection.execute(select(batches.c.seq).where(mine)).first() is not None:
             return False
-        row = {"writer_id": self._writer_id, "seq": batch.seq, "requests": len(batch.entries)}
+        requests = sum(type(entry) is tuple for entry in batch.entries)  # the other kinds are types of their own
+        row = {"writer_id": self._writer_id, "seq": batch.seq, "requests": requests}
         connection.execute(insert(batches), {**row, "written_us": self._clock()})
         return True
 
     def _insert(self, connection: Connection, seq: int, entries: Sequence[Entry]) -> None:
-        mark = (self._writer_id, seq)
-        self._requests.insert(connection, [row + mark for row, _ in entries])
-        self._attempts.insert(connection, [attempt for _, attempts in entries for attempt in attempts])
+        rows = _Rows()
+        rows.add(entries, (self._writer_id, seq))
+        self._requests.insert(connection, rows.requests)
+        self._attempts.insert(connection, rows.attempts)
+        self._feedback.insert(connection, rows.feedback)
+        self._labels.insert(connection, rows.labels)
+        for (route, day), spent in rows.spent.items():
+            values = {"route": route, "day": day, "writer_id": self._writer_id, "spent": spent}
+            connection.execute(_SPEND, values)
 
     def _write_what_fits(self, batch: Batch) -> int:
         left_out = 0
         with self._store.writing() as connection:
             if not self._is_new(connection, batch):
                 return 0
-            for row, attempts in batch.entries:
-                fit = RequestRow(*mended(row)), [AttemptRow(*mended(attempt)) for attempt in attempts]
+            for entry in batch.entries:
                 try:
                     with connection.begin_nested():
-                        self._insert(connection, batch.seq, [fit])
+                        self._insert(connection, batch.seq, [_mended(entry)])
                 except _UNFIT:
                     left_out += 1
         return left_out
+
+
+def _mended(entry: Entry) -> Entry:
+    """An entry whose texts any database takes."""
+    if isinstance(entry, FeedbackRow):
+        return FeedbackRow(*mended(entry))
+    if isinstance(entry, AuditOutcome):
+        label = None if entry.label is None else LabelRow(*mended(entry.label))
+        return replace(entry, attempts=_mended_attempts(entry.attempts), label=label)
+    row, attempts = entry
+    return RequestRow(*mended(row)), _mended_attempts(attempts)
+
+
+def _mended_attempts(attempts: Sequence[AttemptRow]) -> list[AttemptRow]:
+    return [AttemptRow(*mended(attempt)) for attempt in attempts]

@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Boolean, Column, Connection, Float, Table, Text
 
-from gateway.store.tables import attempts, requests
+from gateway.store.tables import attempts, feedback, labels, requests
 
 Row = tuple[Any, ...]  # one value a column
 
 _CHUNKS = (100, 10, 1)
 
-_WORDS = frozenset({"unit_place", "outcome", "reason", "score_name", "purpose", "result"})
+_WORDS = frozenset({"unit_place", "outcome", "reason", "score_name", "purpose", "result", "kind", "metric", "source"})
 """Columns whose values may be members of a `StrEnum`."""
 
 _FOREIGN = frozenset({"finish_reason"})
@@ -102,3 +102,13 @@ def request_inserter(*, is_postgres: bool) -> Inserter:
 def attempt_inserter(*, is_postgres: bool) -> Inserter:
     """For `attempts`; a row is an `AttemptRow`."""
     return Inserter(attempts, is_postgres=is_postgres)
+
+
+def feedback_inserter(*, is_postgres: bool) -> Inserter:
+    """For `feedback`; a row is a `FeedbackRow`, followed by state, detail, joined request, writer id and number."""
+    return Inserter(feedback, is_postgres=is_postgres)
+
+
+def label_inserter(*, is_postgres: bool) -> Inserter:
+    """For `labels`; a row is a `LabelRow`."""
+    return Inserter(labels, is_postgres=is_postgres)

@@ -1,9 +1,10 @@
-"""One row a request and one an attempt, as tuples in the order of the tables' columns: made on the hot path.
+"""The rows that the data plane leaves, as tuples in the order of the tables' columns: requests' are of the hot path.
 
 Words from closed sets may be given as `StrEnum` members. `None` stands for what is not known or does not apply.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -89,5 +90,65 @@ class AttemptRow(NamedTuple):
     score: float | None
 
 
-Entry = tuple[RequestRow, Sequence[AttemptRow]]
+class FeedbackRow(NamedTuple):
+    """What an application said of an answer, as it came. The writer adds that it waits, and who wrote it."""
+
+    feedback_id: str
+    """A UUIDv7."""
+    tenant: str
+    key_name: str
+    """Of the key that sent it, which must be that of the request."""
+    request_id: str | None
+    answer_id: str | None
+    """One of the two is given, or both where the answer's id may be made of the request's."""
+    metric: str
+    kind: str
+    """See `gateway.store.feedback.FeedbackKind`."""
+    value: str
+    """JSON."""
+    idempotency_key: str | None
+    received_us: int
+    """UTC microseconds since 1970."""
+
+
+class LabelRow(NamedTuple):
+    """What one answer of an arm was found to be worth."""
+
+    request_id: str
+    metric: str
+    source: str
+    """See `gateway.store.labels.LabelSource`."""
+    route: str
+    model: str
+    """The arm whose answer it is."""
+    value: float
+    """0 or 1 for what is right or wrong, else the number given."""
+    propensity: float
+    """The chance that this request was labelled at all, in (0, 1]."""
+    is_weighed: bool
+    """Whether that chance did not depend on the answer, so that a bound may rest on it."""
+    made_us: int
+    """UTC microseconds since 1970."""
+
+
+RequestEntry = tuple[RequestRow, Sequence[AttemptRow]]
 """A request and its attempts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOutcome:
+    """What an audit left, after the request was recorded."""
+
+    request_id: str
+    attempts: Sequence[AttemptRow]
+    """Those that the audit made; their numbers follow those of the request."""
+    label: LabelRow | None
+    """`None` where the two answers could not be compared."""
+    route: str
+    day: int
+    """To which the money is counted: days since 1970, UTC."""
+    spent_nanousd: int
+
+
+Entry = RequestEntry | FeedbackRow | AuditOutcome
+"""What is queued and written as one."""

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 
 from gateway.clock import Clock, now_us
 from gateway.records.batches import Batch, BatchWriter
-from gateway.records.rows import AttemptRow, Entry, RequestRow
+from gateway.records.rows import AttemptRow, AuditOutcome, Entry, FeedbackRow, RequestRow
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-BATCH_REQUESTS = 1000
+BATCH_ENTRIES = 1000
 BATCH_S = 0.25
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
 
 
 class RecordWriter:
-    """Takes rows from the event loop and writes them in batches.
+    """Takes requests, feedback and what audits leave from the event loop, and writes them in batches.
 
-    While the store is down, rows wait; when `max_queued` requests do, new ones are dropped and counted. What is lost
-    when the process is killed is what `queued` says.
+    While the store is down, they wait; when `max_queued` do, new ones are not taken. What is lost when the process is
+    killed is what `queued` says.
     """
 
     def __init__(self, store_url: str, writer_id: str, max_queued: int = 50_000, *, clock: Clock = now_us) -> None:
@@ -45,13 +45,13 @@ class RecordWriter:
 
     @property
     def queued(self) -> int:
-        """Requests that are not known to be in the store yet."""
+        """Entries of any kind that are not known to be in the store yet."""
         pending = self._pending
         return len(self._queue) + (0 if pending is None else len(pending.entries))
 
     @property
     def dropped(self) -> int:
-        """Requests that will never be in the store."""
+        """Entries that were taken, or should have been, and will never be in the store."""
         return self._overflowed + self._left_out
 
     def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
@@ -62,8 +62,22 @@ class RecordWriter:
             self._overflowed += 1
             return
         queue.append((row, attempts))
-        if waiting == BATCH_REQUESTS:
+        if waiting == BATCH_ENTRIES:
             self._wake.set()
+
+    def put_feedback(self, row: FeedbackRow) -> bool:
+        """Queue feedback, without waiting; whether there was room. If there was none, whoever sent it is to know."""
+        if len(self._queue) >= self._max_queued:
+            return False
+        self._queue.append(row)
+        return True
+
+    def put_audit(self, outcome: AuditOutcome) -> None:
+        """Queue what an audit left, without waiting. Without room it is dropped and counted."""
+        if len(self._queue) >= self._max_queued:
+            self._overflowed += 1
+        else:
+            self._queue.append(outcome)
 
     def stop(self, timeout_s: float) -> None:
         """Write what is queued, for at most about `timeout_s`; what is left then is dropped and counted."""
@@ -87,7 +101,7 @@ class RecordWriter:
     def _write_all(self) -> None:
         retry_s = 0.0
         while self._goes_on():
-            if not retry_s and len(self._queue) < BATCH_REQUESTS and not self._stopping.is_set():
+            if not retry_s and len(self._queue) < BATCH_ENTRIES and not self._stopping.is_set():
                 self._wake.wait(BATCH_S)
                 self._wake.clear()
             retry_s = self._write_next(retry_s)
@@ -125,6 +139,6 @@ class RecordWriter:
         if self._pending is None and self._queue:
             queue = self._queue
             # Only this thread takes from the queue, so what is counted here is still there.
-            entries = [queue.popleft() for _ in range(min(BATCH_REQUESTS, len(queue)))]
+            entries = [queue.popleft() for _ in range(min(BATCH_ENTRIES, len(queue)))]
             self._pending = Batch(seq=seq + 1, entries=entries)
         return self._pending

@@ -3,14 +3,14 @@
 from sqlalchemy import Connection, delete, func, select
 
 from gateway.store.engine import Store
-from gateway.store.tables import attempts, batches, requests, snapshots, workers
+from gateway.store.tables import attempts, batches, feedback, labels, requests, snapshots, workers
 
 
 def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
-    """Delete up to `limit` requests that began before `older_than_us`, and their attempts.
+    """Delete up to `limit` requests that began before `older_than_us`, with their attempts, labels and feedback.
 
-    With the last of them go the batches, the silent workers and the snapshots of that time; the snapshot that was in
-    force at the end of it stays, and so do audit and history.
+    With the last of them go the batches, the silent workers and the snapshots of that time, and feedback that found no
+    request; the snapshot that was in force at the end of it stays, and so do audit and history.
 
     Returns:
         How many requests were deleted. Fewer than `limit`: there are no more.
@@ -20,6 +20,7 @@ def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
         if deleted < limit:
             connection.execute(delete(batches).where(batches.c.written_us < older_than_us))
             connection.execute(delete(workers).where(workers.c.heartbeat_us < older_than_us))
+            connection.execute(delete(feedback).where(feedback.c.received_us < older_than_us))
             _expire_snapshots(connection, older_than_us)
     return deleted
 
@@ -31,6 +32,8 @@ def _expire_requests(connection: Connection, older_than_us: int, limit: int) -> 
     if ids:
         # The ids are the lowest that there are, so a range deletes exactly them.
         connection.execute(delete(attempts).where(attempts.c.request_id <= ids[-1]))
+        connection.execute(delete(labels).where(labels.c.request_id <= ids[-1]))
+        connection.execute(delete(feedback).where(feedback.c.joined_request_id <= ids[-1]))
         connection.execute(delete(requests).where(requests.c.request_id <= ids[-1]))
     return len(ids)
 

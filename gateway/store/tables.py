@@ -241,9 +241,16 @@ feedback = Table(
     Column("seq", BigInteger, nullable=False),
     Index(None, "state", "received_us"),
     Index(None, "joined_request_id"),
+    Index(
+        "ix_feedback_idempotency_key",
+        "idempotency_key",
+        sqlite_where=text("idempotency_key IS NOT NULL"),
+        postgresql_where=text("idempotency_key IS NOT NULL"),
+    ),
 )
 """What applications said of answers. `kind`: boolean, number, comment or demonstration; `value` is JSON; `state`:
-waiting, joined or refused, with the reason in `detail`."""
+waiting, joined or refused, with the reason in `detail`. `joined_request_id` is the request that was found, also where
+the feedback was refused all the same."""
 
 labels = Table(
     "labels",

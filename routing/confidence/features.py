@@ -1,10 +1,11 @@
 """What is kept of an answer to judge it by, and to judge it again later: numbers from its log-probabilities and form.
 
-Logarithms are natural. Tokens that are JSON structure are left out where the request asked for JSON, and the tokens of a
-model's reasoning always.
+Logarithms are natural. Tokens that are JSON structure are left out where the request asked for JSON, and the tokens of
+a model's reasoning always.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from math import exp, log
 from typing import Final
 
@@ -32,6 +33,8 @@ class Features:
     is_valid: bool | None = None
     """Whether the structure that the request asked for is there; `None` when it asked for none, or of a prefix."""
 
+
+_FIELDS: Final = tuple(field.name for field in fields(Features))
 
 FEATURE_NAMES: Final = (
     "mean_logprob",
@@ -81,6 +84,20 @@ def as_row(features: Features) -> tuple[int | float | bool | None, ...]:
         features.is_cut,
         features.is_valid,
     )
+
+
+def from_row(row: Sequence[int | float | bool | None]) -> Features:
+    """The features that `as_row` made a row of.
+
+    Rows of records may be older than some fields, which are then missing at the end, and may not know whether an
+    answer was cut.
+
+    >>> from_row([2, -0.5, -0.4, -0.4, -0.3, -0.1]).first_logprob
+    -0.1
+    """
+    known = dict(zip(_FIELDS, row, strict=False))
+    known["is_cut"] = bool(known.get("is_cut"))
+    return Features(**known)  # type: ignore[arg-type]  # in the order of the fields, as `as_row` has them
 
 
 def probability(logprob: float | None) -> float | None:

@@ -19,7 +19,7 @@ from gateway.data.traffic import Traffic
 from gateway.exchange.facts import Exchange
 from gateway.identity import digest_of
 from gateway.metrics.families import DataPlaneMetrics
-from gateway.records.rows import AttemptRow, RequestRow
+from gateway.records.rows import AttemptRow, FeedbackRow, RequestRow
 from gateway.snapshot.document import (
     ConfidenceEntry,
     Document,
@@ -117,12 +117,20 @@ class Rows:
     """Records that stay in memory."""
 
     kept: list[tuple[RequestRow, Sequence[AttemptRow]]] = field(default_factory=list)
+    feedback: list[FeedbackRow] = field(default_factory=list)
+    is_full: bool = False
     queued: int = 0
     dropped: int = 0
 
     def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
         """Keep a record."""
         self.kept.append((row, attempts))
+
+    def put_feedback(self, row: FeedbackRow) -> bool:
+        """Keep it, unless there is no room."""
+        if not self.is_full:
+            self.feedback.append(row)
+        return not self.is_full
 
 
 @dataclass
@@ -174,6 +182,10 @@ class Gateway:
         """Counts."""
         self.refused += 1
         self._traffic.refuse()
+
+    def take_feedback(self, row: FeedbackRow) -> bool:
+        """As a worker does."""
+        return self._traffic.take_feedback(row)
 
     def publish(self, what: Document, revision: int = 1) -> None:
         """Put a configuration into force."""

@@ -1,6 +1,7 @@
 """`python -m gateway.control.loops`: runs the loops, one after another, each when it is due."""
 
 import logging
+import secrets
 import signal
 import sys
 import time
@@ -9,11 +10,17 @@ from dataclasses import dataclass
 from threading import Event
 from types import FrameType
 
+from prometheus_client import CollectorRegistry
+
+from gateway.control.loops.labels import LABELS_EVERY_S, LabelJoin
 from gateway.control.loops.retention import RETENTION_EVERY_S, Retention
-from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, read_plan
+from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
+from gateway.metrics.feedback import feedback_counts
+from gateway.metrics.publish import RegistryPublisher
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
 
+PUBLISH_EVERY_S = 1.0
 PAUSE_S = 0.1
 """Between two pieces of one loop's work, for others who want to write."""
 
@@ -59,11 +66,35 @@ def main() -> int:
     plan = read_plan(LoopsPlan)
     configure_logging(plan.log_level)
     follow_supervisor()
-    retention = Retention(open_store(plan.store_url), plan.retention_days)
-    loops = [Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run)]
+    registry = CollectorRegistry()
+    publisher = RegistryPublisher(registry, metrics_dir(plan.state_dir), f"loops-{secrets.token_hex(8)}")
+    loops = build_loops(plan, registry)
+    loops.append(Loop(name="metrics", every_s=PUBLISH_EVERY_S, run=lambda: _publish(publisher, final=False)))
     while not stopping.wait(max(0.0, run_due(loops, time.monotonic()) - time.monotonic())):
         pass
+    _publish(publisher, final=True)
     return 0
+
+
+def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
+    """Everything that is to be done again and again."""
+    store = open_store(plan.store_url)
+    feedback = feedback_counts(registry)
+    retention = Retention(store, plan.retention_days)
+    labels = LabelJoin(store, lambda state, how_many: feedback(state).inc(how_many))
+    return [
+        Loop(name="labels", every_s=LABELS_EVERY_S, run=labels.run),
+        Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run),
+    ]
+
+
+def _publish(publisher: RegistryPublisher, *, final: bool) -> bool:
+    """Hand the counts to this machine's control plane."""
+    try:
+        publisher.publish(final=final)
+    except OSError as error:
+        log.warning("the metrics could not be written to the state directory: %s", error.strerror)
+    return False
 
 
 if __name__ == "__main__":

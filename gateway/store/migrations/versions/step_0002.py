@@ -68,6 +68,9 @@ def _make_feedback() -> None:
     )
     op.create_index("ix_feedback_state_received_us", "feedback", ["state", "received_us"])
     op.create_index("ix_feedback_joined_request_id", "feedback", ["joined_request_id"])
+    where = sa.text("idempotency_key IS NOT NULL")
+    name = "ix_feedback_idempotency_key"
+    op.create_index(name, "feedback", ["idempotency_key"], sqlite_where=where, postgresql_where=where)
 
 
 def _make_labels() -> None:
