@@ -28,6 +28,8 @@ _SPEND = text(
     "ON CONFLICT (route, day, writer_id) DO UPDATE SET spent_nanousd = audit_spend.spent_nanousd + :spent"
 )
 
+_COMPLETE = text("UPDATE requests SET whole_features = :features WHERE request_id = :request_id")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -47,6 +49,8 @@ class _Rows:
     labels: list[Row] = field(default_factory=list)
     spent: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Nano-dollars by route and day."""
+    completed: list[dict[str, str]] = field(default_factory=list)
+    """Features that requests lacked when they were recorded."""
 
     def add(self, entries: Iterable[Entry], mark: tuple[str, int]) -> None:
         """Take entries apart. `mark` is the writer and the number of the batch."""
@@ -65,6 +69,8 @@ class _Rows:
         if audit.label is not None:
             self.labels.append(audit.label)
         self.spent[audit.route, audit.day] += audit.spent_nanousd
+        if audit.whole_features is not None:
+            self.completed.append({"request_id": audit.request_id, "features": audit.whole_features})
 
 
 class BatchWriter:
@@ -123,6 +129,9 @@ class BatchWriter:
         for (route, day), spent in rows.spent.items():
             values = {"route": route, "day": day, "writer_id": self._writer_id, "spent": spent}
             connection.execute(_SPEND, values)
+        if rows.completed:
+            # Behind the requests, since a request and its audit may come in one batch.
+            connection.execute(_COMPLETE, rows.completed)
 
     def _write_what_fits(self, batch: Batch) -> int:
         left_out = 0

@@ -148,6 +148,8 @@ class AuditOutcome:
     day: int
     """To which the money is counted: days since 1970, UTC."""
     spent_nanousd: int
+    whole_features: str | None = None
+    """Of an answer that was given up in its hold and came to its end since, as in `RequestRow`; `None`: as recorded."""
 
 
 Entry = RequestEntry | FeedbackRow | AuditOutcome
