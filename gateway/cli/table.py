@@ -20,6 +20,8 @@ BUILT = {
     "split": Entry("gateway.cli.split", "split", "Change how a route's traffic is split, while it flows."),
     "rollback": Entry("gateway.cli.rollback", "rollback", "Go back to the split that a route had before."),
     "explain": Entry("gateway.cli.explain", "explain", "Say which arm a unit gets, and why."),
+    "calibrate": Entry("gateway.cli.calibrate", "calibrate", "Fit a confidence to rows of a file."),
+    "curve": Entry("gateway.cli.curve", "curve", "Draw the trade between cost and quality."),
 }
 
 NOT_BUILT = {
@@ -29,8 +31,6 @@ NOT_BUILT = {
     "plan": "Say how large an experiment has to be.",
     "cost": "Say what a route costs and saves.",
     "drifting": "Say how far a route's traffic has drifted.",
-    "calibrate": "Fit a confidence to rows of a file.",
-    "curve": "Draw the trade between cost and quality.",
     "compare": "Compare the arms of a file.",
     "drift": "Compare two files.",
 }
