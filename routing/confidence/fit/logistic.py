@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +36,16 @@ class LogisticFit:
     intercept: float
     dropped: tuple[int, ...]
     """The columns that are constant or empty."""
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """In log-odds per unit of each feature, for features as they are."""
+        return tuple(weight / sd for weight, sd in zip(self.weights, self.sds, strict=True))
+
+    @property
+    def raw_intercept(self) -> float:
+        """The intercept that goes with `coefficients`."""
+        return self.intercept - fsum(a * mean for a, mean in zip(self.coefficients, self.means, strict=True))
 
     def predict(self, x: ArrayLike) -> Floats:
         """The probabilities for rows of features, shape (n, k) to (n,); NaN is a missing value."""

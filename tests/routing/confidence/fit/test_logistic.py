@@ -53,6 +53,14 @@ def test_the_weights_come_near_the_ones_that_made_the_rows() -> None:
     assert per_sd == pytest.approx([1, -1, 0], abs=0.08)
 
 
+def test_the_fit_is_the_same_for_features_as_they_are() -> None:
+    x, y = rows()
+    fit = fit_logistic(np.column_stack([x, np.full(300, 9.0)]), y)
+    assert fit.coefficients[3] == 0
+    log_odds = fit.raw_intercept + x @ np.array(fit.coefficients[:3])
+    assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(fit.predict(np.column_stack([x, np.full(300, 9.0)])), abs=1e-11)
+
+
 def test_units_do_not_matter() -> None:
     x, y = rows()
     there, back = fit_logistic(x, y), fit_logistic(x * [1e200, 1e-200, -7] + [0, 0, 4], y)
