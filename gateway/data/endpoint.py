@@ -34,8 +34,8 @@ class Plane(Protocol):
     """The snapshot in force."""
     clock: Clock
 
-    def begin(self) -> None:
-        """An exchange begins."""
+    def begin(self, exchange: Exchange) -> None:
+        """It begins."""
 
     def finish(self, exchange: Exchange) -> None:
         """It has ended, however it ended."""
@@ -78,7 +78,7 @@ class CompletionsEndpoint:
             started_s=started_s,
         )
         exchange.force(forced_arm(route, key, head))
-        self._plane.begin()
+        self._plane.begin(exchange)
         try:
             await answer(exchange, self._plane.clock, send)
         except CancelledError:

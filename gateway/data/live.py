@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.audits.drawn import AuditPlan, plan_of
 from gateway.data.judging import Trackers, policy_of
 from gateway.identity import KeyRing
 from gateway.settings.expand import ExpandError, expand
@@ -42,6 +43,7 @@ class LiveRoute:
     """The moving thresholds of this worker, which outlive the snapshot."""
     units: tuple[UnitSource, ...]
     timeouts: TimeoutsEntry
+    audit: AuditPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ def _live_route(name: RouteName, entry: RouteEntry, previous: LiveRoute | None) 
         trackers=trackers,
         units=tuple(UnitSource.parse(text) for text in entry.unit),
         timeouts=entry.timeouts,
+        audit=plan_of(entry.audit, None if entry.fallback is None else entry.fallback.to),
     )
 
 

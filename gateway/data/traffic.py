@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final, Protocol
 
+from gateway.audits.auditor import Auditor
 from gateway.clock import now_us
 from gateway.data.live import Live, build_live
 from gateway.exchange.bill import bill_of
@@ -14,7 +15,7 @@ from gateway.exchange.observe import observe
 from gateway.exchange.record import record_of
 from gateway.metrics.families import NO_LABEL, DataPlaneMetrics
 from gateway.metrics.feedback import FeedbackCount
-from gateway.records.rows import AttemptRow, FeedbackRow, RequestRow
+from gateway.records.rows import AttemptRow, AuditOutcome, FeedbackRow, RequestRow
 from gateway.snapshot.document import Snapshot
 from routing.assignment.concentration import Concentration
 from routing.resilience.breaker import BreakerState
@@ -41,6 +42,9 @@ class Records(Protocol):
     def put_feedback(self, row: FeedbackRow) -> bool:
         """Hand feedback over, without waiting; whether there was room for it."""
 
+    def put_audit(self, outcome: AuditOutcome) -> None:
+        """Hand over what an audit left, without waiting."""
+
 
 class Traffic:
     """The data plane of one process."""
@@ -55,10 +59,12 @@ class Traffic:
         self._dropped = 0
         self._units: dict[str, Concentration] = {}
         self._notices: dict[str, str] = {}
+        self.auditor = Auditor(records, metrics, now_us)
 
-    def begin(self) -> None:
+    def begin(self, exchange: Exchange) -> None:
         """An exchange begins."""
         self._in_flight += 1
+        exchange.audit = self.auditor.draw(exchange)
 
     def finish(self, exchange: Exchange) -> None:
         """It has ended: count it and hand its record over."""
@@ -69,6 +75,7 @@ class Traffic:
         row, attempts = record_of(exchange, bills, ended_s)
         self._records.put(row, attempts)
         self._watch(exchange.route.name, row.unit_hash)
+        self.auditor.take(exchange)
 
     def refuse(self) -> None:
         """A request was refused before its route was known."""
@@ -83,7 +90,15 @@ class Traffic:
     def apply(self, snapshot: Snapshot) -> None:
         """Put a snapshot into force, for every request from now on."""
         self.live = build_live(snapshot, self.live, os.environ)
+        self.auditor.follow(self.live)
+        self.share(self.auditor.books.workers)
         _log.info("revision %d is in force", snapshot.revision)
+
+    def share(self, workers: int) -> None:
+        """Take a part of the traffic: moving thresholds move by how many workers see it."""
+        for route in self.live.routes.values() if self.live is not None else ():
+            if route.trackers.workers != workers:
+                route.trackers.are_of(workers)
 
     def drain(self) -> None:
         """Say by `/readyz` that no new requests should come."""
@@ -101,7 +116,7 @@ class Traffic:
 
     def notices(self) -> list[str]:
         """What operators should know; handed over with the heartbeat."""
-        return list(self._notices.values())
+        return [*self._notices.values(), *self.auditor.notices()]
 
     def _watch(self, route: str, unit_hash: str | None) -> None:
         if unit_hash is None:

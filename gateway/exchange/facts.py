@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from typing import TYPE_CHECKING
 
+from gateway.audits.drawn import Drawn
 from gateway.data.guard import RequestHead
 from gateway.data.inquiry import Inquiry
 from gateway.data.live import Live, LiveModel, LiveRoute
@@ -19,6 +21,9 @@ from routing.words import ModelName, Outcome, Reason, Result
 from serving.dialect import to_upstream
 from serving.errors import NotAdmitted, RequestRejected, UpstreamError
 from serving.wire.connection import Connection
+
+if TYPE_CHECKING:
+    from gateway.exchange.stream import AnswerStream
 
 _RESULTS = {
     Reason.ERROR: Result.ERROR,
@@ -57,16 +62,17 @@ class Attempt:
     usage: Usage | None = None
     finish_reason: str | None = None
     output_tokens_seen: int = 0
+    text: str | None = None
+    """What it said, kept only for an audit."""
+    tool_calls: tuple[tuple[str, str], ...] = ()
+    """Name and arguments of each tool call, kept only for an audit."""
 
     def fail(self, error: UpstreamError) -> AttemptEnd:
         """Note a failure, tell the breaker, and say what the flow is to make of it."""
         self._close(error)
         self.error = error
-        if isinstance(error, RequestRejected):
-            self.result = Result.REJECTED
-            return Rejected()
-        self.result = _RESULTS[error.reason]
-        return Failed(reason=error.reason)
+        self.result = result_of(error)
+        return Rejected() if isinstance(error, RequestRejected) else Failed(reason=error.reason)
 
     def succeed(self, result: Result = Result.COMPLETED) -> None:
         """Note an answer, whatever it is worth."""
@@ -107,6 +113,10 @@ class Exchange:
     status: int | None = None
     """What the client got; `None` where it had left before."""
     committed_s: float | None = None
+    audit: Drawn | None = None
+    """How it was drawn for an audit, if it was."""
+    unfinished: "AnswerStream | None" = None
+    """The arm's stream that was given up in its hold, and goes on for the audit alone."""
 
     @property
     def policy(self) -> AnswerPolicy:
@@ -152,6 +162,11 @@ class Exchange:
             return None
         first = self.attempts[0]
         return first.judgement or first.late
+
+
+def result_of(error: UpstreamError) -> Result:
+    """How an attempt with this error ended."""
+    return Result.REJECTED if isinstance(error, RequestRejected) else _RESULTS[error.reason]
 
 
 def admit(attempt: Attempt) -> None:

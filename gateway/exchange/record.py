@@ -13,7 +13,7 @@ from routing.assignment.buckets import unit_hash
 from routing.confidence.features import Features, as_row
 
 _WHOLE, _PREFIX = "whole", "prefix"
-_NOT_JUDGED = (None,) * 12
+_NOT_JUDGED = (None,) * 11
 _encode = msgspec.json.Encoder().encode
 
 
@@ -64,8 +64,9 @@ def _how(exchange: Exchange) -> tuple[object, ...]:
 def _worth(exchange: Exchange) -> tuple[object, ...]:
     """answer_id, and from confidence_mode to audit_propensity."""
     judgement = exchange.arm_judgement
+    propensity = None if exchange.audit is None else exchange.audit.propensity
     if judgement is None:
-        return _NOT_JUDGED
+        return (*_NOT_JUDGED, propensity)
     arm = exchange.attempts[0]
     late = arm.late
     by_prefix = arm.is_judged_by_prefix
@@ -79,9 +80,9 @@ def _worth(exchange: Exchange) -> tuple[object, ...]:
         (judgement.calibration or UNCALIBRATED) if judgement.score is not None else None,
         judgement.threshold,
         late.confidence if late is not None and by_prefix else None,
-        _features(arm.prefix),
-        _features(late.features if late is not None else None if by_prefix else judgement.features),
-        None,
+        features_text(arm.prefix),
+        features_text(late.features if late is not None else None if by_prefix else judgement.features),
+        propensity,
     )
 
 
@@ -122,7 +123,8 @@ def _attempt_row(exchange: Exchange, attempt: Attempt, bill: Bill, ended_s: floa
     )
 
 
-def _features(features: Features | None) -> str | None:
+def features_text(features: Features | None) -> str | None:
+    """Features as records keep them."""
     return None if features is None else _encode(as_row(features)).decode()
 
 

@@ -96,5 +96,8 @@ class DataPlaneMetrics:
         self.cost_usd = counter("cost_usd", "Money spent on models, in US dollars", "route", "model", "purpose")
         self.unpriced = counter("unpriced_requests", "Attempts at models whose price is unknown", "model")
         self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
+        self.audits = counter(
+            "audits", "Requests drawn for an audit, by the arm and by what became of it", "route", "model", "result"
+        )
         self.feedback = feedback_counts(registry)
         self.state = WorkerState(registry)

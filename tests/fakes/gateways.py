@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from gateway.audits.auditor import Auditor
 from gateway.clock import Clock, now_us
 from gateway.data.app import build_app
 from gateway.data.live import Live, build_live
@@ -19,7 +20,7 @@ from gateway.data.traffic import Traffic
 from gateway.exchange.facts import Exchange
 from gateway.identity import digest_of
 from gateway.metrics.families import DataPlaneMetrics
-from gateway.records.rows import AttemptRow, FeedbackRow, RequestRow
+from gateway.records.rows import AttemptRow, AuditOutcome, FeedbackRow, RequestRow
 from gateway.snapshot.document import (
     ConfidenceEntry,
     Document,
@@ -118,6 +119,7 @@ class Rows:
 
     kept: list[tuple[RequestRow, Sequence[AttemptRow]]] = field(default_factory=list)
     feedback: list[FeedbackRow] = field(default_factory=list)
+    audits: list[AuditOutcome] = field(default_factory=list)
     is_full: bool = False
     queued: int = 0
     dropped: int = 0
@@ -125,6 +127,10 @@ class Rows:
     def put(self, row: RequestRow, attempts: Sequence[AttemptRow]) -> None:
         """Keep a record."""
         self.kept.append((row, attempts))
+
+    def put_audit(self, outcome: AuditOutcome) -> None:
+        """Keep what an audit left."""
+        self.audits.append(outcome)
 
     def put_feedback(self, row: FeedbackRow) -> bool:
         """Keep it, unless there is no room."""
@@ -167,10 +173,15 @@ class Gateway:
         """What a metric of the data plane stands at; 0 where it was never touched."""
         return self.registry.get_sample_value(f"gateway_{name}", labels) or 0.0
 
-    def begin(self) -> None:
-        """Counts."""
+    @property
+    def auditor(self) -> Auditor:
+        """What audits its traffic, once it runs."""
+        return self._traffic.auditor
+
+    def begin(self, exchange: Exchange) -> None:
+        """Counts, and does what a worker does."""
         self.begun += 1
-        self._traffic.begin()
+        self._traffic.begin(exchange)
 
     def finish(self, exchange: Exchange) -> None:
         """Keeps it, and does with it what a worker does."""
@@ -190,6 +201,7 @@ class Gateway:
     def publish(self, what: Document, revision: int = 1) -> None:
         """Put a configuration into force."""
         self.live = build_live(Snapshot(revision=revision, created_us=now_us(), document=what), self.live, {})
+        self._traffic.auditor.follow(self.live)
 
     async def until_finished(self, count: int, timeout_s: float = 5.0) -> None:
         """Wait until so many exchanges have ended."""
