@@ -12,6 +12,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from gateway.audits.bookkeeping import Bookkeeper, audits_of
 from gateway.data.app import build_app
 from gateway.data.server import DataServer, build_server
 from gateway.data.traffic import Traffic
@@ -21,6 +22,7 @@ from gateway.metrics.publish import RegistryPublisher
 from gateway.records.writer import RecordWriter
 from gateway.snapshot.document import Snapshot
 from gateway.snapshot.follow import Follower
+from gateway.store.engine import open_store
 
 PUBLISH_EVERY_S: Final = 1.0
 FLUSH_S: Final = 2.0
@@ -48,7 +50,7 @@ def run(plan: WorkerPlan) -> None:
         server.config.load()
         _spare_the_collector()
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_serve(server, follower, traffic, plan.data_fd))
+            runner.run(_serve(server, follower, traffic, plan))
     finally:
         records.stop(FLUSH_S)
         metering.stop()
@@ -61,8 +63,11 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _serve(server: DataServer, follower: Follower, traffic: Traffic, fd: int) -> None:
+async def _serve(server: DataServer, follower: Follower, traffic: Traffic, plan: WorkerPlan) -> None:
     loop = asyncio.get_running_loop()
+    store = open_store(plan.store_url)
+    auditor = traffic.auditor
+    bookkeeper = Bookkeeper(store, plan.writer_id, auditor.books, traffic.share, traffic.clock)
 
     def apply(snapshot: Snapshot) -> None:
         traffic.apply(snapshot)
@@ -70,9 +75,11 @@ async def _serve(server: DataServer, follower: Follower, traffic: Traffic, fd: i
 
     follower.start(lambda snapshot: loop.call_soon_threadsafe(partial(apply, snapshot)), traffic.notices)
     try:
-        await server.serve([socket.socket(fileno=fd)])
+        async with audits_of(auditor, bookkeeper):
+            await server.serve([socket.socket(fileno=plan.data_fd)])
     finally:
         await asyncio.to_thread(follower.stop)  # it calls into this loop for as long as it runs
+        store.close()
 
 
 class Metering:

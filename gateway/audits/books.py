@@ -121,7 +121,11 @@ class Books:
                 book.allowance, book.others = self._allowance(name, today), 0
             for arm in book.arms.values():
                 arm.measure(elapsed_s)
-        return [self._ask(name, allowance) for (name, _), allowance in self._allowances.items()]
+        return [
+            self._ask(key[0], allowance)
+            for key, allowance in self._allowances.items()
+            if self._is_current(key, allowance) or not self._is_told(key, allowance)
+        ]
 
     def last_asks(self) -> list[Ask]:
         """What to ask when this worker ends: that others may have what it has not spent."""
@@ -143,9 +147,9 @@ class Books:
         self._forget_before(day_of(now_us))
 
     def _ask(self, name: RouteName, allowance: Allowance) -> Ask:
-        book = self.routes.get(name)
-        if book is None or book.allowance is not allowance:
+        if not self._is_current((name, allowance.day), allowance):
             return _return(name, allowance)
+        book = self.routes[name]
         entry = book.plan.entry
         wanted = allowance.want(book.ahead(self.workers))
         return Ask(
@@ -159,14 +163,19 @@ class Books:
             enough_labels=entry.min_labels,
         )
 
+    def _is_current(self, key: tuple[RouteName, int], allowance: Allowance) -> bool:
+        book = self.routes.get(key[0])
+        return book is not None and book.allowance is allowance
+
+    def _is_told(self, key: tuple[RouteName, int], allowance: Allowance) -> bool:
+        """Whether all is spent that ever will be, and the store knows."""
+        return not allowance.set_aside and self._told.get(key, 0) == allowance.settled
+
     def _forget_before(self, today: int) -> None:
-        done = [
-            key
-            for key, allowance in self._allowances.items()
-            if key[1] < today and not allowance.set_aside and self._told.get(key) == allowance.settled
-        ]
+        done = [key for key, kept in self._allowances.items() if key[1] < today and self._is_told(key, kept)]
         for key in done:
-            del self._allowances[key], self._told[key]
+            del self._allowances[key]
+            self._told.pop(key, None)
 
 
 def _return(name: RouteName, allowance: Allowance) -> Ask:
