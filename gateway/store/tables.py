@@ -30,6 +30,13 @@ _RowId = BigInteger().with_variant(Integer, "sqlite")
 # Request ids are compared by byte, so that their order is that of time in any database.
 _RequestId = Text().with_variant(Text(collation="C"), "postgresql")
 
+
+def _index_of_given(table: str, column: str) -> Index:
+    """An index that leaves out the rows without a value, which are nearly all."""
+    given = text(f"{column} IS NOT NULL")
+    return Index(f"ix_{table}_{column}", column, sqlite_where=given, postgresql_where=given)
+
+
 configuration = Table(
     "configuration",
     metadata,
@@ -185,12 +192,7 @@ requests = Table(
     Column("writer_id", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Index(None, "writer_id", "seq"),
-    Index(
-        "ix_requests_answer_id",
-        "answer_id",
-        sqlite_where=text("answer_id IS NOT NULL"),
-        postgresql_where=text("answer_id IS NOT NULL"),
-    ),
+    _index_of_given("requests", "answer_id"),
 )
 """`answer_id` is null where the answer's id is made of the request's, which then finds it. `judged` is `whole` or
 `prefix`: what the decision was made on, and what score, confidence and threshold are of. Features are JSON lists in the
@@ -241,12 +243,7 @@ feedback = Table(
     Column("seq", BigInteger, nullable=False),
     Index(None, "state", "received_us"),
     Index(None, "joined_request_id"),
-    Index(
-        "ix_feedback_idempotency_key",
-        "idempotency_key",
-        sqlite_where=text("idempotency_key IS NOT NULL"),
-        postgresql_where=text("idempotency_key IS NOT NULL"),
-    ),
+    _index_of_given("feedback", "idempotency_key"),
 )
 """What applications said of answers. `kind`: boolean, number, comment or demonstration; `value` is JSON; `state`:
 waiting, joined or refused, with the reason in `detail`. `joined_request_id` is the request that was found, also where

@@ -1,15 +1,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from gateway.clock import now_us
 from gateway.records.batches import Batch, BatchWriter
+from gateway.records.rows import Entry
 from gateway.store.engine import Store
 from gateway.store.errors import StoreUnavailable
-from gateway.store.tables import attempts, batches, requests
-from tests.fakes.records import attempt_rows, request_row
+from gateway.store.labels import LabelSource
+from gateway.store.tables import attempts, audit_spend, batches, feedback, labels, requests
+from tests.fakes.records import attempt_rows, audit_label, audit_outcome, feedback_row, request_id, request_row
 
 
 class Forgetful(Store):
@@ -27,12 +30,17 @@ class Forgetful(Store):
             raise StoreUnavailable("the connection was lost")
 
 
-def counts(store: Store) -> tuple[int, ...]:
+def counts(store: Store, *tables: Table) -> tuple[int, ...]:
     with store.reading() as connection:
         return tuple(
             connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (batches, requests, attempts)
+            for table in tables or (batches, requests, attempts)
         )
+
+
+def spent(store: Store) -> list[tuple[object, ...]]:
+    with store.reading() as connection:
+        return [tuple(row) for row in connection.execute(select(audit_spend).order_by(audit_spend.c.day))]
 
 
 def batch(seq: int, numbers: range) -> Batch:
@@ -57,3 +65,63 @@ def test_numbers_of_different_writers_do_not_meet(store: Store) -> None:
         BatchWriter(store, name, now_us).write(batch(1, range(number, number + 1)))
 
     assert counts(store) == (2, 2, 4)
+
+
+def test_requests_feedback_and_audits_are_one_batch(store: Store) -> None:
+    forgetful = Forgetful(store)
+    writer = BatchWriter(forgetful, "w", now_us)
+    mixed = Batch(seq=1, entries=[feedback_row(0), (request_row(0), attempt_rows(0)), audit_outcome(0)])
+    with pytest.raises(StoreUnavailable):
+        writer.write(mixed)
+
+    forgetful.breaks = False
+    assert writer.write(mixed) == 0
+    assert counts(store, batches, requests, attempts, feedback, labels) == (1, 1, 3, 1, 1)
+    assert spent(store) == [("support", 20_775, "w", 1_000)]
+    with store.reading() as connection:
+        assert connection.execute(select(batches.c.requests)).scalar_one() == 1
+
+
+def test_feedback_waits_and_a_label_is_read_back_as_it_was_put(store: Store) -> None:
+    said = feedback_row(0, value='"st\\u0000op"', kind="comment", idempotency_key="a", answer_id="b")
+    BatchWriter(store, "w", now_us).write(Batch(seq=1, entries=[said, audit_outcome(0)]))
+
+    with store.reading() as connection:
+        assert connection.execute(select(feedback)).one() == (*said, "waiting", None, None, "w", 1)
+        assert connection.execute(select(labels)).one() == audit_label(0)
+
+
+def test_what_audits_cost_adds_up_by_route_and_day_and_worker(store: Store) -> None:
+    for name, amounts in (("a", (1, 2)), ("b", (2**40,))):
+        writer = BatchWriter(store, name, now_us)
+        for seq, amount in enumerate(amounts, 1):
+            entries = [audit_outcome(10 * seq + at, spent_nanousd=amount) for at in range(3)]
+            writer.write(Batch(seq=seq, entries=entries))
+
+    assert sorted(spent(store)) == [("support", 20_775, "a", 9), ("support", 20_775, "b", 3 * 2**40)]
+
+
+def test_an_audit_without_a_label_still_leaves_its_attempts_and_its_cost(store: Store) -> None:
+    audit = replace(audit_outcome(0), label=None)
+    BatchWriter(store, "w", now_us).write(Batch(seq=1, entries=[audit]))
+
+    assert counts(store, attempts, labels, audit_spend) == (1, 0, 1)
+
+
+def test_an_entry_that_no_database_takes_is_left_out_alone(store: Store) -> None:
+    entries: list[Entry] = [
+        feedback_row(0, received_us=2**70),
+        feedback_row(1, idempotency_key="\ud800"),
+        replace(audit_outcome(2), label=audit_label(2, made_us=2**70)),
+        replace(audit_outcome(3), label=audit_label(3, route="su\0pport")),
+        (request_row(4)._replace(cost_nanousd=2**70), attempt_rows(4)),
+    ]
+    assert BatchWriter(store, "w", now_us).write(Batch(seq=1, entries=entries)) == 3
+
+    with store.reading() as connection:
+        assert connection.execute(select(feedback.c.idempotency_key)).scalars().all() == ["?"]
+        assert connection.execute(select(labels.c.request_id, labels.c.route, labels.c.source)).all() == [
+            (request_id(3), "support", LabelSource.AUDIT)
+        ]
+        assert connection.execute(select(attempts.c.request_id)).scalars().all() == [request_id(3)]
+    assert spent(store) == [("support", 20_775, "w", 1_000)]

@@ -3,15 +3,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
-from gateway.records.rows import AttemptRow, RequestRow
+from gateway.records.rows import AttemptRow, FeedbackRow, LabelRow, RequestRow
 from gateway.records.writer import RecordWriter
 from gateway.store.engine import Store, open_store
 from gateway.store.migrate import migrate
-from gateway.store.tables import attempts, batches, requests
+from gateway.store.tables import attempts, audit_spend, batches, feedback, labels, requests
 from tests.fakes.databases import PostgresServer, sqlite_url
-from tests.fakes.records import attempt_rows, request_id, request_row
+from tests.fakes.records import attempt_rows, audit_outcome, feedback_row, request_id, request_row
 from tests.fakes.waiting import wait_until
 
 
@@ -29,14 +29,29 @@ def put(writer: RecordWriter, numbers: range) -> None:
         writer.put(request_row(number), attempt_rows(number))
 
 
-def written(store: Store) -> int:
+def put_all_kinds(writer: RecordWriter, numbers: range) -> None:
+    for number in numbers:
+        assert writer.put_feedback(feedback_row(number))
+        writer.put(request_row(number), attempt_rows(number))
+        writer.put_audit(audit_outcome(number))
+
+
+def written(store: Store, table: Table = requests) -> int:
     with store.reading() as connection:
-        return connection.execute(select(func.count()).select_from(requests)).scalar_one()
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def spent(store: Store) -> int | None:
+    with store.reading() as connection:
+        return connection.execute(select(func.sum(audit_spend.c.spent_nanousd))).scalar()
 
 
 def test_rows_have_the_columns_of_the_tables_in_their_order() -> None:
     assert [*RequestRow._fields, "writer_id", "seq"] == list(requests.columns.keys())
     assert list(AttemptRow._fields) == list(attempts.columns.keys())
+    assert list(LabelRow._fields) == list(labels.columns.keys())
+    more = ["state", "detail", "joined_request_id", "writer_id", "seq"]
+    assert [*FeedbackRow._fields, *more] == list(feedback.columns.keys())
 
 
 def test_a_record_is_read_back_as_it_was_put(store: Store, store_url: str) -> None:
@@ -128,6 +143,35 @@ def test_with_the_store_down_the_queue_is_bounded_and_counted() -> None:
         assert writer.queued <= 200
         assert writer.queued + writer.dropped == 1000
     assert (writer.queued, writer.dropped) == (0, 1000)
+
+
+def test_without_room_feedback_is_not_taken_and_an_audit_is_counted_as_lost() -> None:
+    with running("postgresql://nobody@127.0.0.1:1/nothing", max_queued=3, stop_s=0) as writer:
+        wait_until(lambda: not writer.put_feedback(feedback_row(1)), "there is no room")
+        assert writer.dropped == 0
+        writer.put_audit(audit_outcome(1))
+        writer.put_audit(audit_outcome(2))
+        assert writer.dropped == 2
+
+
+def test_all_kinds_are_written_once_with_the_store_away_meanwhile(stoppable_postgres: PostgresServer) -> None:
+    url = stoppable_postgres.new_database()
+    store = open_store(url)
+    migrate(store)
+    store.close()
+    with running(url) as writer:
+        put_all_kinds(writer, range(50))
+        wait_until(lambda: writer.queued == 0, "the first are written")
+        put_all_kinds(writer, range(50, 600))
+        stoppable_postgres.stop()
+        put_all_kinds(writer, range(600, 1000))
+        assert writer.queued > 0
+        stoppable_postgres.start()
+        wait_until(lambda: writer.queued == 0, "the rest is written")
+        assert writer.dropped == 0
+    assert [written(store, table) for table in (requests, feedback, labels, attempts)] == [1000, 1000, 1000, 3000]
+    assert spent(store) == 1_000_000
+    store.close()
 
 
 def test_records_wait_for_a_store_that_is_made_later(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from gateway.records.batches import Batch, BatchWriter
 from gateway.snapshot.publish import Publisher
 from gateway.store import snapshots, workers
 from gateway.store.engine import Store
+from gateway.store.feedback import FeedbackState, Settled, settle
+from gateway.store.labels import add_labels
 from gateway.store.retention import expire, first_id_at
-from gateway.store.tables import attempts, batches, requests
+from gateway.store.tables import attempts, batches, feedback, labels, requests
 from gateway.store.workers import WorkerReport
 from tests.fakes.documents import file_document
-from tests.fakes.records import STARTED_US, attempt_rows, request_id, request_row
+from tests.fakes.records import STARTED_US, attempt_rows, audit_label, feedback_row, request_id, request_row
 
 DAY_US = 86_400_000_000
 
@@ -39,6 +41,32 @@ def test_old_requests_go_a_few_at_a_time(store: Store) -> None:
     assert counts(store) == [3, 6, 1]
     assert expire(store, STARTED_US, limit=3) == 0
     assert counts(store) == [3, 6, 1]
+
+
+def test_labels_and_feedback_go_with_their_requests(store: Store) -> None:
+    fill(store)
+    old_us = STARTED_US - DAY_US
+    old, new = request_id(4, old_us), request_id(5)
+    said = [
+        feedback_row(number, received_us=at_us)
+        for number, at_us in enumerate([STARTED_US, STARTED_US, old_us, STARTED_US])
+    ]
+    BatchWriter(store, "w", lambda: STARTED_US).write(Batch(seq=3, entries=said))
+    with store.writing() as connection:
+        add_labels(connection, [audit_label(0, request_id=old), audit_label(0, request_id=new)])
+        joined = [
+            Settled(
+                feedback_id=said[at].feedback_id, state=FeedbackState.JOINED, detail=None, joined_request_id=request
+            )
+            for at, request in enumerate([old, new])
+        ]
+        settle(connection, joined)
+
+    expire(store, STARTED_US)
+    with store.reading() as connection:
+        assert connection.execute(select(labels.c.request_id)).scalars().all() == [new]
+        left = connection.execute(select(feedback.c.feedback_id).order_by(feedback.c.feedback_id)).scalars().all()
+    assert left == [said[1].feedback_id, said[3].feedback_id]
 
 
 def test_the_snapshot_that_was_in_force_stays(store: Store) -> None:
