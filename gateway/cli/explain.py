@@ -66,8 +66,10 @@ def fallback_sentence(fallback: Json | None) -> str:
         return f"{fallback['to']}, switched off"
     confidence = fallback["confidence"]
     judged = f"confidence {confidence['mode']}"
-    if confidence["min"] is not None:
+    if "min" in confidence:
         judged += f", {confidence['score']} of at least {confidence['min']:g}"
+    terms = [f"{name} {confidence[name]:g}" for name in ("share", "alpha", "delta", "value_usd") if name in confidence]
+    judged += "".join(f", {term}" for term in terms)
     return f"{fallback['to']}, on {', '.join(fallback['when'])} or unavailable ({judged})"
 
 

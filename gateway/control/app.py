@@ -25,7 +25,9 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
     refusals.UnknownArm: (400, "model_not_found", "split"),
     refusals.InvalidSplit: (400, "invalid_value", "split"),
     refusals.InvalidConfidence: (400, "invalid_value", "confidence"),
+    refusals.InvalidAudit: (400, "invalid_value", "audit.share"),
     refusals.NoFallback: (400, "no_fallback", "fallback"),
+    refusals.NoAudit: (400, "no_audit", "audit"),
     refusals.NothingToRollBackTo: (409, "nothing_to_roll_back_to", None),
     refusals.PreconditionFailed: (412, "precondition_failed", None),
 }
@@ -92,6 +94,8 @@ def _query_error(error: RequestValidationError) -> ApiError:
 
 def _refusal(error: refusals.ChangeRefused) -> ApiError:
     status, code, param = _REFUSALS.get(type(error), (409, "conflict", None))
+    if isinstance(error, refusals.InvalidConfidence):
+        param = error.field
     return ApiError(status, str(error), code=code, param=param)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn, Self, TypeVar
+from typing import Annotated, Any, NoReturn, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scores import ScoreName
 
 MAX_REASON_CHARS = 500
+MOST_USD = 1_000_000
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -59,7 +60,24 @@ def _fraction(value: object) -> float:
     return float(value)
 
 
+def _open_fraction(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 < value < 1:
+        raise ValueError("must be a number above 0 and below 1")
+    return float(value)
+
+
+def _dollars(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 < value <= MOST_USD:
+        raise ValueError(f"must be dollars, above 0 and at most {MOST_USD}")
+    dollars = Decimal(value)
+    if dollars != round(dollars, 9):
+        raise ValueError(f"{value} has more than nine decimals")
+    return dollars
+
+
 Reason = Annotated[str, AfterValidator(_storable)]
+Share = Annotated[float, BeforeValidator(_fraction)]
+Fraction = Annotated[float, BeforeValidator(_open_fraction)]
 
 
 class _Body(BaseModel):
@@ -91,7 +109,21 @@ class ConfidencePatch(BaseModel):
 
     mode: ConfidenceMode | None = None
     score: ScoreName | None = None
-    min: Annotated[float, BeforeValidator(_fraction)] | None = None
+    min: Share | None = None
+    share: Fraction | None = None
+    alpha: Fraction | None = None
+    delta: Fraction | None = None
+    value_usd: Annotated[Decimal, BeforeValidator(_dollars)] | None = None
+    frozen: StrictBool | None = None
+
+
+class AuditPatch(BaseModel):
+    """How much is audited."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Share
+    """0 switches audits off."""
 
 
 class PolicyBody(_Body):
@@ -99,14 +131,15 @@ class PolicyBody(_Body):
 
     fallback: FallbackPatch | None = None
     confidence: ConfidencePatch | None = None
-    audit: Any = None
+    audit: AuditPatch | None = None
     shadow: Any = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         judges_otherwise = self.confidence is not None and self.confidence.model_dump(exclude_none=True)
-        if self.fallback is None and not judges_otherwise and not self.model_fields_set & {"audit", "shadow"}:
-            raise ValueError("name what to change: fallback or confidence")
+        changes = self.fallback or self.audit or judges_otherwise
+        if not changes and "shadow" not in self.model_fields_set:
+            raise ValueError("name what to change: fallback, confidence or audit")
         return self
 
 
@@ -168,12 +201,21 @@ def _field_error(error: ValidationError, kind: type[BaseModel]) -> ApiError:
         case "missing":
             sentence = "is missing"
         case "extra_forbidden":
-            sentence = f"is not known here; there are {', '.join(sorted(kind.model_fields))}"
+            sentence = f"is not known here; there are {', '.join(sorted(_at(kind, first['loc'][:-1]).model_fields))}"
         case "value_error":
             sentence = str(first["ctx"]["error"])
         case _:
             sentence = first["msg"].replace("Input should", "must", 1)
     return ApiError(400, f"{where}: {sentence}" if where else sentence, param=where, code="invalid_value")
+
+
+def _at(kind: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:
+    """The part of a body at a path."""
+    for part in path:
+        annotation = kind.model_fields[str(part)].annotation
+        parts = (annotation, *get_args(annotation))
+        kind = next(inner for inner in parts if isinstance(inner, type) and issubclass(inner, BaseModel))
+    return kind
 
 
 def _kind(value: object) -> str:

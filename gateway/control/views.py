@@ -8,11 +8,22 @@ from typing import Any
 import msgspec
 
 from gateway.snapshot.change import route_etag
-from gateway.snapshot.document import Document, FallbackEntry, RouteEntry, Snapshot
+from gateway.snapshot.document import (
+    AuditEntry,
+    ConfidenceEntry,
+    Document,
+    FallbackEntry,
+    JudgeEntry,
+    RouteEntry,
+    Snapshot,
+)
 from gateway.snapshot.overlay import Overlay, OverlayField
+from gateway.store.calibrations import QualityRecord
 from gateway.store.versions import VersionRecord
 from gateway.store.workers import WorkerReport
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
+from routing.audit.compare import ComparerKind
+from routing.confidence.gate import CALIBRATED_MODES, ConfidenceMode
 from routing.cost.prices import NANO, Price
 from routing.words import ModelName, RouteName
 
@@ -31,6 +42,7 @@ def route_view(
     overlays: Iterable[Overlay],
     file_split: Mapping[ModelName, int] | None,
     workers: Iterable[WorkerReport],
+    qualities: Mapping[str, QualityRecord],
 ) -> Json:
     """One route, as it is in force."""
     entry = snapshot.document.routes[name]
@@ -44,10 +56,12 @@ def route_view(
         "salt": entry.salt,
         "unit": list(entry.unit),
         "fallback": None if entry.fallback is None else _fallback(entry.fallback),
+        "audit": None if entry.audit is None else _audit(entry.audit),
+        "calibration": {arm: _judge(judge, qualities.get(arm)) for arm, judge in entry.judges.items()},
         "timeouts": msgspec.to_builtins(entry.timeouts),
         "overlay": [_overlay(overlay) for overlay in overlays],
         "file_split": None if file_split is None else _split(file_split),
-        "warnings": [*_warnings(entry, snapshot.document), *_notices(name, workers)],
+        "warnings": [*_warnings(entry, snapshot.document), *_idle(entry), *_notices(name, workers)],
     }
 
 
@@ -81,13 +95,59 @@ def _split(split: Mapping[Any, int]) -> Json:
 
 
 def _fallback(fallback: FallbackEntry) -> Json:
-    confidence = fallback.confidence
     return {
         "to": fallback.to,
         "enabled": fallback.is_enabled,
         "when": sorted(fallback.when),
-        "confidence": {"mode": confidence.mode, "score": confidence.score, "min": confidence.minimum},
+        "confidence": _confidence(fallback.confidence),
         "hold": _hold(fallback.hold),
+    }
+
+
+def _confidence(entry: ConfidenceEntry) -> Json:
+    """The mode with its fields, by the names that they have in the file."""
+    value_usd = None if entry.value_nanousd is None else entry.value_nanousd / NANO
+    fields = {
+        "min": entry.minimum,
+        "share": entry.share,
+        "alpha": entry.alpha,
+        "delta": entry.delta,
+        "value_usd": value_usd,
+        "frozen": entry.is_frozen or None,
+    }
+    shown: Json = {"mode": entry.mode}
+    if entry.mode is not ConfidenceMode.NONE:
+        shown["score"] = entry.score
+    return shown | {name: value for name, value in fields.items() if value is not None}
+
+
+def _audit(entry: AuditEntry) -> Json:
+    compare = entry.compare
+    by_kind: dict[ComparerKind, object] = {
+        ComparerKind.JSON: {"fields": list(compare.fields)} if compare.fields else "json",
+        ComparerKind.NUMBER: {"tolerance": compare.tolerance},
+        ComparerKind.JUDGE: {"judge": compare.judge},
+    }
+    return {
+        "share": entry.share,
+        "min_labels": entry.min_labels,
+        "spend_usd_per_day": entry.spend_nanousd_per_day / NANO,
+        "compare": by_kind.get(compare.kind, compare.kind),
+    }
+
+
+def _judge(judge: JudgeEntry, known: QualityRecord | None) -> Json:
+    calibration = judge.calibration
+    is_same = known is not None and calibration is not None and known.version == calibration.version
+    return {
+        "version": None if calibration is None else calibration.version,
+        "kind": None if calibration is None else calibration.whole.kind,
+        "labels": judge.labels,
+        "armed": judge.is_armed,
+        "reason": judge.reason,
+        "thresholds": {"whole": judge.whole_threshold, "prefix": judge.prefix_threshold},
+        "created_us": known.created_us if known is not None and is_same else None,
+        "quality": known.quality if known is not None and is_same else None,
     }
 
 
@@ -147,6 +207,17 @@ def _warnings(entry: RouteEntry, document: Document) -> Iterable[str]:
         yield f"the fallback {fallback.to} is switched off as a model; nobody stands in for the arms"
     if not document.models[fallback.to].prices:
         yield f"{fallback.to} has no price; what it costs is unknown and not counted"
+
+
+def _idle(entry: RouteEntry) -> Iterable[str]:
+    """Audits and a confidence that the configuration asks for, and that do nothing."""
+    if entry.audit is None and OverlayField.AUDIT_SHARE in entry.overlay:
+        yield "audits are switched off"
+    if entry.fallback is None or entry.fallback.confidence.mode not in CALIBRATED_MODES:
+        return
+    for arm, judge in entry.judges.items():
+        if entry.split[arm] and not judge.is_armed:
+            yield f"the confidence of {arm} is not acted on: {judge.reason}"
 
 
 def _notices(name: str, workers: Iterable[WorkerReport]) -> list[str]:

@@ -98,5 +98,6 @@ ClientSecret = Annotated[Secret, AfterValidator(_long_enough), AfterValidator(_p
 UpstreamSecret = Annotated[Secret, AfterValidator(_printable)]
 Seconds = Annotated[float, Field(gt=0, le=86_400), NUMBER]
 Share = Annotated[float, Field(ge=0, le=1), NUMBER]
+Fraction = Annotated[float, Field(gt=0, lt=1), NUMBER]
 Percent = Annotated[Decimal, Field(ge=0, le=100), AfterValidator(_percent), NUMBER]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000), AfterValidator(check_price), NUMBER]

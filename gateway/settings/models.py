@@ -7,6 +7,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.addresses import BaseUrl, CoordinationUrl, Listen, StoreUrl
+from gateway.settings.audit import Audit, ByFields, ByJudge, ByNumber, Compare
+from gateway.settings.confidence import (
+    BudgetConfidence,
+    Confidence,
+    NoConfidence,
+    ObserveConfidence,
+    RiskConfidence,
+    SelectiveRiskConfidence,
+    ThresholdConfidence,
+    UtilityConfidence,
+)
 from gateway.settings.fields import (
     NUMBER,
     ClientSecret,
@@ -20,20 +31,16 @@ from gateway.settings.fields import (
 )
 from gateway.settings.prices import DatedTokenPrice, Price, RateCard, TokenPrice
 from gateway.settings.references import ADMIN_LISTEN, LISTEN, REFERENCES, reference_problems
-from gateway.settings.route_entry import (
-    Confidence,
-    Fallback,
-    Hold,
-    HoldPrefix,
-    NoConfidence,
-    ObserveConfidence,
-    Route,
-    ThresholdConfidence,
-    Timeouts,
-)
+from gateway.settings.route_entry import Fallback, Hold, HoldPrefix, Route, Timeouts
 from gateway.settings.secret import SecretUrl
 
 __all__ = [
+    "Audit",
+    "BudgetConfidence",
+    "ByFields",
+    "ByJudge",
+    "ByNumber",
+    "Compare",
     "Confidence",
     "Config",
     "Coordination",
@@ -48,13 +55,16 @@ __all__ = [
     "Price",
     "Provider",
     "RateCard",
+    "RiskConfidence",
     "Route",
     "Scope",
+    "SelectiveRiskConfidence",
     "Server",
     "Store",
     "ThresholdConfidence",
     "Timeouts",
     "TokenPrice",
+    "UtilityConfidence",
 ]
 
 
@@ -192,4 +202,7 @@ class Config(Section):
 
 
 def _facts(route: Route) -> dict[str, Any]:
-    return {"split": route.split, "fallback": {"to": route.fallback.to} if route.fallback else None}
+    facts: dict[str, Any] = {"split": route.split, "fallback": {"to": route.fallback.to} if route.fallback else None}
+    if route.audit is not None:
+        facts["audit"] = route.audit.model_dump()
+    return facts

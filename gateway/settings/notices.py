@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.settings.expand import Expanded, has_default
-from gateway.settings.models import Config, Fallback, Model, ThresholdConfidence
+from gateway.settings.models import Audit, ByJudge, Config, Fallback, Model
 from gateway.settings.problems import Problem
+from routing.confidence.gate import ConfidenceMode
 from routing.words import Reason
+
+_IDLE = frozenset({ConfidenceMode.NONE, ConfidenceMode.OBSERVE})
 
 
 def warnings_of(config: Config, tree: dict[str, Any]) -> Iterator[Problem]:
@@ -18,7 +21,9 @@ def warnings_of(config: Config, tree: dict[str, Any]) -> Iterator[Problem]:
         yield from _api_key(f"models.{name}.api_key", model, tree["models"][name].get("api_key"))
     for name, route in config.routes.items():
         if route.fallback is not None:
-            yield from _idle_threshold(f"routes.{name}.fallback", route.fallback)
+            yield from _idle_confidence(f"routes.{name}.fallback", route.fallback)
+            if route.audit is not None:
+                yield from _unpriced_audit(f"routes.{name}.audit", route.audit, route.fallback, config)
 
 
 def _api_key(path: str, model: Model, written: object) -> Iterator[Problem]:
@@ -29,8 +34,17 @@ def _api_key(path: str, model: Model, written: object) -> Iterator[Problem]:
         yield Problem(path=path, sentence="stands in the file itself; ${NAME} would take it from the environment")
 
 
-def _idle_threshold(path: str, fallback: Fallback) -> Iterator[Problem]:
-    if isinstance(fallback.confidence, ThresholdConfidence) and Reason.LOW_CONFIDENCE not in fallback.when:
-        yield Problem(
-            path=f"{path}.confidence", sentence="the threshold never acts, since `when` leaves out low_confidence"
-        )
+def _idle_confidence(path: str, fallback: Fallback) -> Iterator[Problem]:
+    mode = fallback.confidence.mode
+    if mode in _IDLE or Reason.LOW_CONFIDENCE in fallback.when:
+        return
+    what = "the threshold" if mode is ConfidenceMode.THRESHOLD else f"mode {mode}"
+    yield Problem(path=f"{path}.confidence", sentence=f"{what} never acts, since `when` leaves out low_confidence")
+
+
+def _unpriced_audit(path: str, audit: Audit, fallback: Fallback, config: Config) -> Iterator[Problem]:
+    asked = [fallback.to, audit.compare.judge] if isinstance(audit.compare, ByJudge) else [fallback.to]
+    for name in asked:
+        if config.models[name].price is None:
+            sentence = f"nothing is audited while {name} has no price, since nobody knows what an audit would cost"
+            yield Problem(path=path, sentence=sentence)

@@ -77,6 +77,7 @@ def _routes(root: Tree) -> Iterator[Finding]:
                     yield ("routes", name, "split", arm), _undeclared(arm, models)
             if isinstance(to, str) and to not in models:
                 yield ("routes", name, "fallback", "to"), _undeclared(to, models)
+        yield from _audit(("routes", name, "audit"), _mapping(route), models)
         if isinstance(to, str) and to in split:
             path: KeyPath = ("routes", name, "fallback", "to")
             yield (
@@ -84,6 +85,25 @@ def _routes(root: Tree) -> Iterator[Finding]:
                 f"{shown(to, path)} is an arm of this route's split, so it would fall back to itself; to have both, "
                 "declare it in models a second time under another name",
             )
+
+
+def _audit(path: KeyPath, route: Tree, models: object) -> Iterator[Finding]:
+    if not isinstance(route.get("audit"), dict):
+        return
+    if route.get("fallback") is None:
+        yield path, "needs a fallback, since its answers are what the arms' are compared with"
+    judge = _mapping(_mapping(route["audit"]).get("compare")).get("judge")
+    if not isinstance(judge, str):
+        return
+    path = (*path, "compare", "judge")
+    if isinstance(models, dict) and judge not in models:
+        yield path, _undeclared(judge, models)
+    if judge in _mapping(route.get("split")):
+        yield (
+            path,
+            f"{shown(judge, path)} is an arm of this route's split, so it would judge itself; to have both, declare it "
+            "in models a second time under another name",
+        )
 
 
 def _undeclared(name: str, models: Tree) -> str:

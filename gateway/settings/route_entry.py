@@ -1,4 +1,4 @@
-"""A route of the file: its split, whom the split keeps together, its fallback and its time limits."""
+"""A route of the file: its split, whom the split keeps together, its fallback, time limits and audits."""
 
 import re
 from decimal import Decimal
@@ -6,52 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
 
-from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, Share, refused
+from gateway.settings.audit import Audit
+from gateway.settings.confidence import Confidence, ObserveConfidence
+from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, refused
 from routing.answer.policy import CONDITIONAL_REASONS
 from routing.assignment.units import UnitPlace
-from routing.confidence.gate import ConfidenceMode
-from routing.confidence.scores import ScoreName
 from routing.words import Reason
-
-MODES_NOT_YET = frozenset({"budget", "risk", "selective_risk", "utility"})
-"""Words of the configuration that later versions give a meaning to."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _BODY_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 _ALWAYS_PRESENT = (UnitPlace.REQUEST, UnitPlace.KEY)
-
-
-class NoConfidence(Section):
-    """Ask for no log-probabilities."""
-
-    mode: Literal[ConfidenceMode.NONE]
-
-
-class ObserveConfidence(Section):
-    """Score, export and record every answer; never act."""
-
-    mode: Literal[ConfidenceMode.OBSERVE] = ConfidenceMode.OBSERVE
-
-
-class ThresholdConfidence(Section):
-    """Fall back where a raw score is below a fixed one, calibrated or not."""
-
-    mode: Literal[ConfidenceMode.THRESHOLD]
-    score: ScoreName = Field(description="Which score is compared.")
-    min: Share = Field(description="The least score that is served, in [0, 1].")
-
-
-def _mode(value: object) -> str | None:
-    mode = value.get("mode", ConfidenceMode.OBSERVE) if isinstance(value, dict) else getattr(value, "mode", None)
-    return f"<{mode}>" if isinstance(mode, str) and mode in set(ConfidenceMode) else None
-
-
-Confidence = Annotated[
-    Annotated[NoConfidence, Tag("<none>")]
-    | Annotated[ObserveConfidence, Tag("<observe>")]
-    | Annotated[ThresholdConfidence, Tag("<threshold>")],
-    Discriminator(_mode, custom_error_type="confidence_mode", custom_error_message="unknown mode"),
-]
 
 
 class HoldPrefix(Section):
@@ -174,3 +138,7 @@ class Route(Section):
     )
     fallback: Fallback | None = Field(default=None, description="Which model answers instead. Absent: none.")
     timeouts: Timeouts = Field(default=Timeouts(), description="Time limits.")
+    audit: Audit | None = Field(
+        default=None,
+        description="A random share of requests that the fallback answers as well, to compare. Absent: none.",
+    )

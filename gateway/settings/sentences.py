@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.settings.confidence import MODES
 from gateway.settings.document import Unresolved
 from gateway.settings.problems import KeyPath, Problem, dotted, shown
 from gateway.settings.references import REFERENCES
-from gateway.settings.route_entry import MODES_NOT_YET
 from gateway.settings.unknown_keys import unknown_key
 
 KEY_OF_A_MAPPING = "[key]"
@@ -34,6 +34,7 @@ SENTENCES: Mapping[str, str] = {
     "finite_number": _NO_NUMBER,
     "greater_than": "{value} is not allowed; must be more than {gt}",
     "greater_than_equal": "{value} is not allowed; must be {ge} or more",
+    "less_than": "{value} is not allowed; must be less than {lt}",
     "less_than_equal": "{value} is not allowed; must be {le} or less",
     "string_type": "{value} is not text; put it in quotes",
     "string_too_long": "is too long; {max_length} characters at most",
@@ -93,7 +94,8 @@ def _sentence(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> st
     if kind == "extra_forbidden":
         return unknown_key(detail["loc"], path, model)
     if kind == "confidence_mode":
-        return _mode_sentence(value) if _is_mode(detail) else "must be a mapping, as in {mode: observe}"
+        unknown = f"{_words(value, ())} is not known; use {MODES}"
+        return unknown if _is_mode(detail) else "must be a mapping, as in {mode: observe}"
     template = detail["msg"] if kind == "sentence" else SENTENCES.get(kind, "is not valid: {message}")
     if value is None and template in _EXPECTS_SOMETHING:
         return _EMPTY
@@ -101,12 +103,6 @@ def _sentence(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> st
     parts |= {"message": detail["msg"], "value": _words(value, path)}
     # One pass, so that braces in a value stay what they are.
     return re.sub(r"\{(\w+)\}", lambda match: str(parts.get(match[1], match[0])), template)
-
-
-def _mode_sentence(mode: object) -> str:
-    if isinstance(mode, str) and mode in MODES_NOT_YET:
-        return f"not yet: this version cannot do {mode}; use none, observe or threshold"
-    return f"{_words(mode, ())} is not known; use none, observe or threshold"
 
 
 def _short(part: object) -> object:

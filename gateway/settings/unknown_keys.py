@@ -8,11 +8,13 @@ from pydantic import BaseModel, Tag
 
 from gateway.settings.problems import KeyPath
 from gateway.settings.references import did_you_mean
+from routing.confidence.gate import ConfidenceMode
 
-NOT_YET_IN_ROUTE = frozenset({"capture", "audit", "shadow", "experiment", "drift", "retrain", "limits"})
+NOT_YET_IN_ROUTE = frozenset({"capture", "shadow", "experiment", "drift", "retrain", "limits"})
 NOT_YET_IN_MODEL = frozenset({"breaker"})
 """Keys that later versions give a meaning to."""
 
+_MODE_MARKS = frozenset(f"<{mode}>" for mode in ConfidenceMode)
 _ENTRY = 3
 """Length of a path such as routes.support.shadow."""
 
@@ -22,8 +24,10 @@ def unknown_key(loc: tuple[int | str, ...], path: KeyPath, model: type[BaseModel
     key, around = str(loc[-1]), loc[-2] if len(loc) > 1 else ""
     if len(path) == _ENTRY and key in {"routes": NOT_YET_IN_ROUTE, "models": NOT_YET_IN_MODEL}.get(str(path[0]), ()):
         return "not yet: this version cannot do it; leave it out"
-    if around in ("<none>", "<observe>", "<threshold>"):
+    if around in _MODE_MARKS:
         return f"does not belong to mode {str(around).strip('<>')}"
+    if around in ("<fields>", "<tolerance>", "<judge>"):
+        return f"does not belong beside {str(around).strip('<>')}"
     if around == "<rate card>":
         return "does not belong beside gpu_hour_usd and tokens_per_second"
     if around == "<tokens>" and key == "from":

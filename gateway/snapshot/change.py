@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
@@ -21,13 +22,25 @@ class SplitChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChange:
-    """Other settings of the fallback; what is `None` stays as it is."""
+    """Other settings of the fallback and of audits; what is `None` stays as it is."""
 
     fallback_enabled: bool | None = None
     mode: ConfidenceMode | None = None
     score: ScoreName | None = None
     minimum: float | None = None
     """The least score that is served, in [0, 1]."""
+    share: float | None = None
+    """How much falls back for low confidence, in (0, 1)."""
+    alpha: float | None = None
+    """The bound on the risk, in (0, 1)."""
+    delta: float | None = None
+    """The chance that the bound does not hold, in (0, 1)."""
+    value_usd: Decimal | None = None
+    """What a correct answer is worth, above 0; nine decimals at most."""
+    is_frozen: bool | None = None
+    """Whether calibrations stay as they are."""
+    audit_share: float | None = None
+    """How much is audited, in [0, 1]; 0 is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +61,8 @@ _encoder = msgspec.json.Encoder(order="sorted")
 def route_etag(entry: RouteEntry) -> str:
     """A strong entity tag of a route's traffic settings, quotes included.
 
-    It changes with split, ranges, salt and fallback (to whom, when, hold, whether on, confidence mode and fields), and
-    with nothing else: not with the revision, and not with what calibration derives from the settings.
+    It changes with split, ranges, salt, fallback (to whom, when, hold, whether on, confidence mode and fields) and
+    audits, and with nothing else: not with the revision, and not with what calibration derives from the settings.
     """
-    settings = (entry.split, entry.ranges, entry.salt, entry.fallback)
+    settings = (entry.split, entry.ranges, entry.salt, entry.fallback, entry.audit)
     return f'"{sha256(_encoder.encode(settings)).hexdigest()[:32]}"'

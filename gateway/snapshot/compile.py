@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from gateway.snapshot.confidence import confidence_entry
 from gateway.snapshot.document import (
-    ConfidenceEntry,
+    AuditEntry,
     Document,
     FallbackEntry,
     KeyEntry,
@@ -13,19 +14,19 @@ from gateway.snapshot.document import (
     RouteEntry,
     Snapshot,
 )
-from gateway.snapshot.errors import InvalidConfidence, InvalidSplit, UnknownArm
+from gateway.snapshot.errors import InvalidAudit, InvalidSplit, UnknownArm
 from gateway.snapshot.file import FileDocument, FileRoute, from_config
+from gateway.snapshot.judges import by_arm, judges_of
 from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitValue
+from gateway.store.calibrations import StoredCalibration
 from routing.assignment.buckets import BUCKETS
 from routing.assignment.ranges import allocate
-from routing.confidence.gate import ConfidenceMode
-from routing.confidence.scores import ScoreName
 from routing.words import ModelName, RouteName
 
 __all__ = ["FileDocument", "FileRoute", "check_split", "compile_document", "from_config"]
 
 
-def compile_document(  # everything a document is made of
+def compile_document(  # noqa: PLR0913  # everything a document is made of
     file: FileDocument,
     overlays: Iterable[Overlay],
     stored_keys: Sequence[KeyEntry],
@@ -33,6 +34,7 @@ def compile_document(  # everything a document is made of
     unit_secret: str,
     *,
     revision: int,
+    calibrations: Iterable[StoredCalibration] = (),
 ) -> Document:
     """The document of `revision`.
 
@@ -43,18 +45,21 @@ def compile_document(  # everything a document is made of
         previous: the snapshot in force, from whose ranges the new ones are allocated; `None` for the first.
         unit_secret: 64 hexadecimal digits.
         revision: the number that the document will be published under.
+        calibrations: those in force; those of what the file does not have have no effect.
 
     Raises:
-        UnknownArm, InvalidSplit, InvalidConfidence: an overlay does not go together with the file.
+        UnknownArm, InvalidSplit, InvalidConfidence, InvalidAudit: an overlay does not go together with the file.
     """
     by_thing: dict[tuple[OverlayScope, str], dict[OverlayField, object]] = {}
     for overlay in overlays:
         by_thing.setdefault((overlay.scope, overlay.name), {})[overlay.field] = overlay.value
     routes = {}
+    known_arms = by_arm(calibrations)
     for name, route in file.routes.items():
         fields = by_thing.get((OverlayScope.ROUTE, name), {})
         known = None if previous is None else previous.document.routes.get(name)
-        routes[name] = _route(name, route, fields, known, models=file.models, revision=revision)
+        entry = _route(name, route, fields, known, models=file.models, revision=revision)
+        routes[name] = msgspec.structs.replace(entry, judges=judges_of(name, entry, known, known_arms))
     models = {name: _model(model, by_thing.get((OverlayScope.MODEL, name), {})) for name, model in file.models.items()}
     return Document(keys=(*file.keys, *stored_keys), models=models, routes=routes, unit_secret=unit_secret)
 
@@ -79,7 +84,9 @@ def _route(  # a route and its surroundings
     ranges = value.ranges or allocate(known.ranges if known else (), value.split)
     stands = known is not None and (known.salt, known.ranges) == (salt, ranges)
     fallback = None if route.fallback is None else _fallback(name, route.fallback, fields)
-    applied = [field.value for field in fields if fallback is not None or field is OverlayField.SPLIT]
+    idle = {OverlayField.AUDIT_SHARE} if route.audit is None else set()
+    if fallback is None:
+        idle = set(OverlayField) - {OverlayField.SPLIT}
     return RouteEntry(
         salt=salt,
         split=value.split,
@@ -88,7 +95,8 @@ def _route(  # a route and its surroundings
         unit=route.unit,
         fallback=fallback,
         timeouts=route.timeouts,
-        overlay=tuple(sorted(applied)),
+        overlay=tuple(sorted(field.value for field in fields if field not in idle)),
+        audit=_audit(name, route.audit, fields),
     )
 
 
@@ -100,26 +108,32 @@ def _split(
         return SplitValue(split=route.split)
     value = msgspec.convert(fields[OverlayField.SPLIT], SplitValue)
     split = {arm: share for arm, share in value.split.items() if share or arm in models}
-    check_split(name, split, models, None if route.fallback is None else route.fallback.to)
+    check_split(name, split, models, route)
     return msgspec.structs.replace(value, split={**dict.fromkeys(route.split, 0), **split})
 
 
-def check_split(
-    route: RouteName, split: Mapping[ModelName, int], models: Iterable[ModelName], fallback: ModelName | None
-) -> None:
+def check_split(route: RouteName, split: Mapping[ModelName, int], models: Iterable[ModelName], file: FileRoute) -> None:
     """Refuse a split that cannot be served.
 
     Raises:
         UnknownArm: it names something that is not in `models`.
-        InvalidSplit: its shares are negative or do not sum to 100 percent, or the route's fallback is one of its arms.
+        InvalidSplit: its shares are negative or do not sum to 100 percent, or the route's fallback or the judge of its
+            audits is one of its arms.
     """
     known = set(models)
+    fallback = None if file.fallback is None else file.fallback.to
+    judge = None if file.audit is None else file.audit.compare.judge
     for arm in split:
         if arm not in known:
             raise UnknownArm(f"routes.{route}.split: {arm!r} is no model; there are {', '.join(sorted(known))}")
         if arm == fallback:
             raise InvalidSplit(
                 f"routes.{route}.split: {arm!r} is this route's fallback and would fall back to itself; "
+                "declare it in models a second time under another name"
+            )
+        if arm == judge:
+            raise InvalidSplit(
+                f"routes.{route}.split: {arm!r} is the judge of this route's audits and would judge itself; "
                 "declare it in models a second time under another name"
             )
         if split[arm] < 0:
@@ -133,22 +147,15 @@ def _fallback(name: RouteName, fallback: FallbackEntry, fields: Mapping[OverlayF
     return msgspec.structs.replace(
         fallback,
         is_enabled=bool(fields.get(OverlayField.FALLBACK_ENABLED, fallback.is_enabled)),
-        confidence=_confidence(name, fallback.confidence, fields),
+        confidence=confidence_entry(name, fallback.confidence, fields),
     )
 
 
-def _confidence(name: RouteName, confidence: ConfidenceEntry, fields: Mapping[OverlayField, object]) -> ConfidenceEntry:
-    mode = ConfidenceMode(str(fields.get(OverlayField.CONFIDENCE_MODE, confidence.mode)))
-    score = fields.get(OverlayField.CONFIDENCE_SCORE, confidence.score)
-    minimum = fields.get(OverlayField.CONFIDENCE_MIN, confidence.minimum)
-    entry = msgspec.convert({"mode": mode, "score": score, "minimum": minimum}, ConfidenceEntry)
-    if mode is not ConfidenceMode.THRESHOLD:
-        # The score goes on being shown; a minimum that nothing is compared with would mislead.
-        return msgspec.structs.replace(entry, minimum=None)
-    if entry.score is None or entry.minimum is None:
-        raise InvalidConfidence(
-            f"routes.{name}.fallback.confidence: mode threshold needs score ({', '.join(ScoreName)}) and min (0 to 1)"
-        )
-    if not 0 <= entry.minimum <= 1:
-        raise InvalidConfidence(f"routes.{name}.fallback.confidence.min: {entry.minimum:g} is not between 0 and 1")
-    return entry
+def _audit(name: RouteName, audit: AuditEntry | None, fields: Mapping[OverlayField, object]) -> AuditEntry | None:
+    """The audits of a route; `None` also where an operator has switched them off."""
+    if audit is None or OverlayField.AUDIT_SHARE not in fields:
+        return audit
+    share = msgspec.convert(fields[OverlayField.AUDIT_SHARE], float)
+    if not 0 <= share <= 1:
+        raise InvalidAudit(f"routes.{name}.audit.share: {share:g} is not between 0 and 1")
+    return msgspec.structs.replace(audit, share=share) if share else None

@@ -7,11 +7,14 @@ from sqlalchemy import Connection
 
 from gateway.snapshot.change import ClearOverlay, PolicyChange, RollBack, RouteChange, SplitChange
 from gateway.snapshot.compile import check_split
-from gateway.snapshot.errors import NoFallback, NothingToRollBackTo, UnknownArm
-from gateway.snapshot.file import FileDocument
+from gateway.snapshot.confidence import check_fields
+from gateway.snapshot.document import RouteEntry
+from gateway.snapshot.errors import NoAudit, NoFallback, NothingToRollBackTo, UnknownArm
+from gateway.snapshot.file import FileDocument, FileRoute
 from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitValue
 from gateway.store import history, overlays
 from gateway.store.history import HistoryEntry
+from routing.confidence.gate import ConfidenceMode
 from routing.words import ModelName, RouteName
 
 
@@ -45,23 +48,36 @@ def detail_of(change: RouteChange) -> dict[str, object]:
 
 
 def apply(
-    connection: Connection, route: RouteName, change: RouteChange, author: Author, *, file: FileDocument
+    connection: Connection,
+    route: RouteName,
+    change: RouteChange,
+    author: Author,
+    *,
+    file: FileDocument,
+    now: RouteEntry,
 ) -> HistoryEntry | None:
     """Write the overlays of a change; the entry that it goes back to, where it is a roll-back.
 
+    Args:
+        connection: of the transaction that publishes it.
+        route: its name.
+        change: what to do.
+        author: who does it.
+        file: the file that counts.
+        now: the route as it is in force.
+
     Raises:
-        UnknownArm, InvalidSplit, NoFallback, NothingToRollBackTo: it cannot be.
+        UnknownArm, InvalidSplit, InvalidConfidence, NoFallback, NoAudit, NothingToRollBackTo: it cannot be.
     """
     match change:
         case SplitChange(split=split):
-            fallback = file.routes[route].fallback
-            check_split(route, split, file.models, None if fallback is None else fallback.to)
+            check_split(route, split, file.models, file.routes[route])
             value = SplitValue(split=dict(split))
             _put(connection, route, {OverlayField.SPLIT: msgspec.to_builtins(value)}, author)
         case PolicyChange():
-            if file.routes[route].fallback is None:
-                raise NoFallback(f"routes.{route} has no fallback; give it one in the file first")
-            _put(connection, route, _policy_values(change), author)
+            values = _policy_values(change)
+            _check_policy(route, values, file.routes[route], now)
+            _put(connection, route, values, author)
         case ClearOverlay():
             overlays.remove(connection, OverlayScope.ROUTE, route)
         case RollBack():
@@ -84,8 +100,25 @@ def _policy_values(change: PolicyChange) -> dict[OverlayField, object]:
         OverlayField.CONFIDENCE_MODE: change.mode,
         OverlayField.CONFIDENCE_SCORE: change.score,
         OverlayField.CONFIDENCE_MIN: change.minimum,
+        OverlayField.CONFIDENCE_SHARE: change.share,
+        OverlayField.CONFIDENCE_ALPHA: change.alpha,
+        OverlayField.CONFIDENCE_DELTA: change.delta,
+        OverlayField.CONFIDENCE_VALUE_USD: None if change.value_usd is None else float(change.value_usd),
+        OverlayField.CONFIDENCE_FROZEN: change.is_frozen,
+        OverlayField.AUDIT_SHARE: change.audit_share,
     }
     return {field: value for field, value in values.items() if value is not None}
+
+
+def _check_policy(route: RouteName, values: dict[OverlayField, object], file: FileRoute, now: RouteEntry) -> None:
+    if OverlayField.AUDIT_SHARE in values and file.audit is None:
+        raise NoAudit(f"routes.{route} has no audit; give it one in the file first")
+    of_fallback = [field for field in values if field is not OverlayField.AUDIT_SHARE]
+    if of_fallback and (file.fallback is None or now.fallback is None):
+        raise NoFallback(f"routes.{route} has no fallback; give it one in the file first")
+    if now.fallback is not None:
+        mode = ConfidenceMode(str(values.get(OverlayField.CONFIDENCE_MODE, now.fallback.confidence.mode)))
+        check_fields(route, mode, [field for field in of_fallback if field is not OverlayField.FALLBACK_ENABLED])
 
 
 def _roll_back(connection: Connection, route: RouteName, author: Author, file: FileDocument) -> HistoryEntry:

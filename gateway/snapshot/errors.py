@@ -5,8 +5,11 @@ ChangeRefused             what was asked for cannot be; nothing was changed
   UnknownModel
   UnknownArm              a split names what is not in `models`
   InvalidSplit            percentages that do not sum to 100, or an arm that is the route's own fallback
-  InvalidConfidence       a mode without the fields it needs
+  InvalidConfidence       a mode without the fields it needs, or with those of another
+  InvalidAudit            a share that cannot be
   NoFallback              a setting of the fallback, on a route without one
+  NoAudit                 a setting of audits, on a route without any
+  CalibrationExists       a version that was given away already
   NothingToRollBackTo
   PreconditionFailed      somebody else changed the route first
   OverlayConflict         the file no longer has what an operator's change stands on
@@ -34,11 +37,28 @@ class InvalidSplit(ChangeRefused):
 
 
 class InvalidConfidence(ChangeRefused):
-    """A confidence mode without what it needs."""
+    """A confidence mode without what it needs, or with what it has no use for."""
+
+    def __init__(self, sentence: str, field: str = "confidence") -> None:
+        """`field` is what is wrong, such as `confidence.min`."""
+        super().__init__(sentence)
+        self.field = field
+
+
+class InvalidAudit(ChangeRefused):
+    """A share of audits that cannot be."""
 
 
 class NoFallback(ChangeRefused):
     """The route has no fallback whose settings could change."""
+
+
+class NoAudit(ChangeRefused):
+    """The route has no audits whose settings could change."""
+
+
+class CalibrationExists(ChangeRefused):
+    """The route has had a calibration of this version already."""
 
 
 class NothingToRollBackTo(ChangeRefused):

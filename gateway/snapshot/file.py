@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.identity import digest_of
-from gateway.snapshot.document import ConfidenceEntry, FallbackEntry, KeyEntry, ModelEntry, TimeoutsEntry
+from gateway.snapshot.confidence import nanousd
+from gateway.snapshot.document import (
+    AuditEntry,
+    ComparerEntry,
+    ConfidenceEntry,
+    FallbackEntry,
+    KeyEntry,
+    ModelEntry,
+    TimeoutsEntry,
+)
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
-from routing.cost.prices import NANO, Price, half_even, per_mtok, rate_card
+from routing.audit.compare import ComparerKind
+from routing.cost.prices import Price, per_mtok, rate_card
 from routing.words import ModelName, RouteName, TokenKind
 
 if TYPE_CHECKING:
@@ -29,6 +39,7 @@ class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
     unit: tuple[str, ...]
     fallback: FallbackEntry | None
     timeouts: TimeoutsEntry
+    audit: AuditEntry | None = None
 
 
 class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +125,7 @@ def _token_price(price: "TokenPrice", *, since_us: int, version: str) -> Price:
         since_us=since_us,
         version=version,
         nanousd_per_mtok={kind: per_mtok(usd) for kind, usd in usd_by_kind.items() if usd is not None},
-        per_request_nanousd=half_even(*(price.per_request * NANO).as_integer_ratio()),
+        per_request_nanousd=nanousd(price.per_request),
     )
 
 
@@ -132,21 +143,53 @@ def _route(route: "settings.Route") -> FileRoute:
             attempt_s=float(limits.attempt_s),
             total_s=float(limits.total_s),
         ),
+        audit=None if route.audit is None else _audit(route.audit),
     )
 
 
 def _fallback(fallback: "settings.Fallback") -> FallbackEntry:
-    confidence = fallback.confidence
     return FallbackEntry(
         to=ModelName(fallback.to),
         when=fallback.when,
-        confidence=ConfidenceEntry(
-            mode=confidence.mode,
-            score=getattr(confidence, "score", None),
-            minimum=getattr(confidence, "min", None),
-        ),
+        confidence=_confidence(fallback.confidence),
         hold=_hold(fallback.hold),
     )
+
+
+def _confidence(confidence: "settings.Confidence") -> ConfidenceEntry:
+    said = confidence.model_dump()
+    value_usd = said.get("value_usd")
+    return ConfidenceEntry(
+        mode=confidence.mode,
+        score=said.get("score"),
+        minimum=said.get("min"),
+        share=said.get("share"),
+        alpha=said.get("alpha"),
+        delta=said.get("delta"),
+        value_nanousd=None if value_usd is None else nanousd(value_usd),
+    )
+
+
+def _audit(audit: "settings.Audit") -> AuditEntry:
+    return AuditEntry(
+        share=audit.share,
+        min_labels=audit.min_labels,
+        spend_nanousd_per_day=nanousd(audit.spend_usd_per_day),
+        compare=_comparer(audit.compare),
+    )
+
+
+def _comparer(compare: "settings.Compare") -> ComparerEntry:
+    from gateway.settings.audit import DEFAULT_TOLERANCE, ByFields, ByNumber
+
+    if isinstance(compare, str):
+        kind = ComparerKind(compare)
+        return ComparerEntry(kind=kind, tolerance=DEFAULT_TOLERANCE if kind is ComparerKind.NUMBER else 0.0)
+    if isinstance(compare, ByFields):
+        return ComparerEntry(kind=ComparerKind.JSON, fields=compare.fields)
+    if isinstance(compare, ByNumber):
+        return ComparerEntry(kind=ComparerKind.NUMBER, tolerance=compare.tolerance)
+    return ComparerEntry(kind=ComparerKind.JUDGE, judge=ModelName(compare.judge))
 
 
 def _hold(hold: "settings.Hold") -> HoldWindow:

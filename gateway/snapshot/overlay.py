@@ -24,6 +24,13 @@ class OverlayField(StrEnum):
     CONFIDENCE_MODE = "fallback.confidence.mode"
     CONFIDENCE_SCORE = "fallback.confidence.score"
     CONFIDENCE_MIN = "fallback.confidence.min"
+    CONFIDENCE_SHARE = "fallback.confidence.share"
+    CONFIDENCE_ALPHA = "fallback.confidence.alpha"
+    CONFIDENCE_DELTA = "fallback.confidence.delta"
+    CONFIDENCE_VALUE_USD = "fallback.confidence.value_usd"
+    CONFIDENCE_FROZEN = "fallback.confidence.frozen"
+    AUDIT_SHARE = "audit.share"
+    """0 switches audits off."""
     MODEL_ENABLED = "enabled"
 
 

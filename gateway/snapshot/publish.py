@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, now_us
-from gateway.snapshot import edit
+from gateway.snapshot import calibrate, edit
 from gateway.snapshot.announce import announce
 from gateway.snapshot.change import RouteChange, route_etag
 from gateway.snapshot.compile import compile_document
 from gateway.snapshot.document import KeyEntry, RouteEntry, Snapshot
 from gateway.snapshot.errors import ChangeRefused, OverlayConflict, PreconditionFailed, UnknownModel, UnknownRoute
 from gateway.snapshot.file import FileDocument, decode_file, digest_of_file, encode_file
-from gateway.store import audit, head, history, keys, overlays, snapshots
+from gateway.store import audit, calibrations, head, history, keys, overlays, snapshots
+from gateway.store.calibrations import StoredCalibration
 from gateway.store.engine import Store
 from gateway.store.head import Head
 from routing.words import ModelName, RouteName
@@ -84,12 +85,13 @@ class Publisher:
             state = _State(head=locked, file=file, encoded_file=encoded, previous=previous)
             act = _Act(who=who, action="file", detail={"from": locked.file_digest, "to": digest})
             try:
-                snapshot = self._publish(connection, state, act)
+                snapshot = self._publish(connection, state, act.action)
             except ChangeRefused as refused:
                 raise OverlayConflict(
                     f"{refused}. An operator set this, and it lies over the file until it is cleared: "
                     "DELETE the route's overlay, or keep in the file what it needs"
                 ) from refused
+            _note(connection, act, previous, snapshot)
         self._announce(snapshot.revision)
         return snapshot
 
@@ -116,13 +118,44 @@ class Publisher:
             if expected_etag is not None and expected_etag != route_etag(before):
                 raise PreconditionFailed(f"route {route!r} was changed by somebody else; read it again, then decide")
             author = edit.Author(who=who, reason=reason, at_us=self._clock())
-            came_from = edit.apply(connection, route, change, author, file=state.file)
+            came_from = edit.apply(connection, route, change, author, file=state.file, now=before)
             act = _Act(
                 who=who, action=edit.action_of(change), reason=reason, route=route, detail=edit.detail_of(change)
             )
-            snapshot = self._publish(connection, state, act, rolled_back=came_from)
+            snapshot = self._publish(connection, state, act.action, rolled_back=came_from)
+            _note(connection, act, state.previous, snapshot)
         self._announce(snapshot.revision)
         return Published(snapshot=snapshot, etag=route_etag(snapshot.document.routes[route]))
+
+    def publish_calibration(self, stored: Sequence[StoredCalibration], who: str) -> Snapshot | None:
+        """Let calibrations count, each in the place of the one that its model has on its route. One revision for all.
+
+        No `ETag` changes. Left out are those of a route that is frozen, or that has no fallback any more, and those of
+        what is no arm of it any more.
+
+        Returns:
+            `None` where that leaves nothing, so that nothing was published.
+
+        Raises:
+            UnknownRoute: no configuration has been published yet.
+            CalibrationExists: the route has had one of the same version; nothing was published.
+        """
+        with self._store.writing() as connection:
+            state = self._state(connection, "there is nothing to calibrate", UnknownRoute)
+            wanted = [
+                one for one in stored if state.previous is not None and calibrate.takes(state.previous.document, one)
+            ]
+            for one in wanted:
+                calibrate.take(connection, one)
+            if not wanted:
+                return None
+            snapshot = self._publish(connection, state, "calibrate")
+            for one in wanted:
+                reason, detail = calibrate.told(one, state.previous, snapshot)
+                act = _Act(who=who, action="calibrate", reason=reason, route=one.route, detail=detail)
+                _note(connection, act, state.previous, snapshot)
+        self._announce(snapshot.revision)
+        return snapshot
 
     def change_model(self, model: ModelName, enabled: bool, who: str, reason: str | None) -> Snapshot:  # noqa: FBT001
         """Switch a model on or off. Off, it counts as unavailable: its routes fall back.
@@ -137,7 +170,8 @@ class Publisher:
             author = edit.Author(who=who, reason=reason, at_us=self._clock())
             edit.switch_model(connection, model, author, enabled=enabled)
             act = _Act(who=who, action="model", reason=reason, detail={"model": model, "enabled": enabled})
-            snapshot = self._publish(connection, state, act)
+            snapshot = self._publish(connection, state, act.action)
+            _note(connection, act, state.previous, snapshot)
         self._announce(snapshot.revision)
         return snapshot
 
@@ -153,7 +187,7 @@ class Publisher:
         )
 
     def _publish(
-        self, connection: Connection, state: _State, act: _Act, *, rolled_back: history.HistoryEntry | None = None
+        self, connection: Connection, state: _State, action: str, *, rolled_back: history.HistoryEntry | None = None
     ) -> Snapshot:
         revision = head.next_revision(connection, state.head)
         document = compile_document(
@@ -163,23 +197,13 @@ class Publisher:
             state.previous,
             state.head.unit_secret,
             revision=revision,
+            calibrations=calibrations.in_force(connection),
         )
         snapshot = Snapshot(revision=revision, created_us=self._clock(), document=document)
         snapshots.add(connection, snapshot)
-        self._note_splits(connection, state.previous, snapshot, act.action, rolled_back)
+        self._note_splits(connection, state.previous, snapshot, action, rolled_back)
         encoded = state.encoded_file
         head.move(connection, revision=revision, file_digest=digest_of_file(encoded), file_document=encoded)
-        detail = {**act.detail, **_difference(act.route, state.previous, snapshot)}
-        audit.append(
-            connection,
-            at_us=snapshot.created_us,
-            who=act.who,
-            action=act.action,
-            route=act.route,
-            reason=act.reason,
-            detail=detail,
-            revision=revision,
-        )
         return snapshot
 
     @staticmethod
@@ -200,6 +224,20 @@ class Publisher:
                 in_force = history.newest(connection, name)
                 previous_id = None if in_force is None else in_force.id
             history.add(connection, name, entry, previous_id=previous_id, made_by=made_by)
+
+
+def _note(connection: Connection, act: _Act, previous: Snapshot | None, snapshot: Snapshot) -> None:
+    """Say in the audit what was done and by whom."""
+    audit.append(
+        connection,
+        at_us=snapshot.created_us,
+        who=act.who,
+        action=act.action,
+        route=act.route,
+        reason=act.reason,
+        detail={**act.detail, **_difference(act.route, previous, snapshot)},
+        revision=snapshot.revision,
+    )
 
 
 def _traffic(entry: RouteEntry) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ A record names the version that judged it, so nothing here is ever changed but f
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
@@ -40,6 +40,14 @@ class StoredCalibration:
             raise ValueError(f"calibration {self.calibration.version!r} cannot be kept as {self.version!r}")
 
 
+class QualityRecord(NamedTuple):
+    """What a calibration is worth, for people."""
+
+    version: str
+    created_us: int
+    quality: Mapping[str, Any]
+
+
 def add(connection: Connection, stored: StoredCalibration) -> None:
     """Put a calibration in force; the one that was in force for its route and model is retired in that moment."""
     of_same = (calibrations.c.route == stored.route) & (calibrations.c.model == stored.model)
@@ -63,6 +71,13 @@ def in_force(connection: Connection) -> list[StoredCalibration]:
     """Those that count, by route and model."""
     query = select(calibrations).where(calibrations.c.retired_us.is_(None))
     return _read(connection, query.order_by(calibrations.c.route, calibrations.c.model))
+
+
+def qualities(connection: Connection) -> dict[tuple[str, str], QualityRecord]:
+    """What those that count are worth, by route and model, without all that they rest on."""
+    columns = [calibrations.c[name] for name in ("route", "model", "version", "created_us", "quality")]
+    rows = connection.execute(select(*columns).where(calibrations.c.retired_us.is_(None)))
+    return {(row.route, row.model): QualityRecord(row.version, row.created_us, load_any(row.quality)) for row in rows}
 
 
 def one(connection: Connection, route: str, version: str) -> StoredCalibration | None:

@@ -13,7 +13,7 @@ from gateway.control.views import Json, route_view
 from gateway.errors import ApiError
 from gateway.snapshot.change import ClearOverlay, PolicyChange, RollBack, RouteChange, SplitChange, route_etag
 from gateway.snapshot.document import Document, KeyEntry, RouteEntry, Snapshot
-from gateway.store import overlays
+from gateway.store import calibrations, overlays
 from routing.words import ModelName, RouteName
 
 IfMatch = Annotated[str | None, Header()]
@@ -76,6 +76,8 @@ class _Desk:
         """All routes, or one."""
         file = self._parts.file_in_force()
         changed = overlays.listing(self._parts.store)
+        with self._parts.store.reading() as connection:
+            known = calibrations.qualities(connection)
         names = [only] if only is not None else list(snapshot.document.routes)
         return [
             route_view(
@@ -84,6 +86,7 @@ class _Desk:
                 overlays=[overlay for overlay in changed if overlay.scope == "route" and overlay.name == name],
                 file_split=file.routes[name].split if file is not None and name in file.routes else None,
                 workers=self._parts.observer.seen.workers,
+                qualities={arm: quality for (route, arm), quality in known.items() if route == name},
             )
             for name in names
         ]
@@ -134,10 +137,9 @@ def _check_arms(split: dict[str, int], document: Document) -> None:
 
 def _policy(raw: bytes, entry: RouteEntry) -> tuple[PolicyChange, str | None]:
     body = bodies.parse(raw, bodies.PolicyBody)
-    for name in ("audit", "shadow"):
-        if name in body.model_fields_set:
-            raise ApiError(400, f"{name}: not yet; this version has none", param=name, code="not_yet")
-    if entry.fallback is None:
+    if "shadow" in body.model_fields_set:
+        raise ApiError(400, "shadow: not yet; this version has none", param="shadow", code="not_yet")
+    if entry.fallback is None and (body.fallback or body.confidence):
         field = "fallback" if body.fallback else "confidence"
         sentence = "this route has no fallback; give it one in the file first"
         raise ApiError(400, f"{field}: {sentence}", param=field, code="no_fallback")
@@ -147,5 +149,11 @@ def _policy(raw: bytes, entry: RouteEntry) -> tuple[PolicyChange, str | None]:
         mode=confidence.mode,
         score=confidence.score,
         minimum=confidence.min,
+        share=confidence.share,
+        alpha=confidence.alpha,
+        delta=confidence.delta,
+        value_usd=confidence.value_usd,
+        is_frozen=confidence.frozen,
+        audit_share=body.audit.share if body.audit else None,
     )
     return change, body.reason
