@@ -201,9 +201,6 @@ class Auditor:
                 request_id=exchange.head.request_id,
                 attempts=audit.calls.rows,
                 label=label,
-                route=exchange.route.name,
-                day=drawn.allowance.day,
-                spent_nanousd=0,  # which the books tell the store
                 whole_features=audit.whole_features,
             )
         )

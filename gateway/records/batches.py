@@ -1,7 +1,6 @@
 """Write a batch of what the data plane leaves exactly once, whatever happens to the connection meanwhile."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,11 +22,6 @@ _UNFIT = (DataError, IntegrityError, InterfaceError, ProgrammingError, OverflowE
 _WAITING = (FeedbackState.WAITING.value, None, None)
 """State, detail and joined request of feedback that nobody has looked at."""
 
-_SPEND = text(
-    "INSERT INTO audit_spend (route, day, writer_id, spent_nanousd) VALUES (:route, :day, :writer_id, :spent) "
-    "ON CONFLICT (route, day, writer_id) DO UPDATE SET spent_nanousd = audit_spend.spent_nanousd + :spent"
-)
-
 _COMPLETE = text("UPDATE requests SET whole_features = :features WHERE request_id = :request_id")
 
 
@@ -47,8 +41,6 @@ class _Rows:
     attempts: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
-    spent: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Nano-dollars by route and day."""
     completed: list[dict[str, str]] = field(default_factory=list)
     """Features that requests lacked when they were recorded."""
 
@@ -68,7 +60,6 @@ class _Rows:
         self.attempts += audit.attempts
         if audit.label is not None:
             self.labels.append(audit.label)
-        self.spent[audit.route, audit.day] += audit.spent_nanousd
         if audit.whole_features is not None:
             self.completed.append({"request_id": audit.request_id, "features": audit.whole_features})
 
@@ -126,9 +117,6 @@ class BatchWriter:
         self._attempts.insert(connection, rows.attempts)
         self._feedback.insert(connection, rows.feedback)
         self._labels.insert(connection, rows.labels)
-        for (route, day), spent in rows.spent.items():
-            values = {"route": route, "day": day, "writer_id": self._writer_id, "spent": spent}
-            connection.execute(_SPEND, values)
         if rows.completed:
             # Behind the requests, since a request and its audit may come in one batch.
             connection.execute(_COMPLETE, rows.completed)

@@ -144,10 +144,6 @@ class AuditOutcome:
     """Those that the audit made; their numbers follow those of the request."""
     label: LabelRow | None
     """`None` where the two answers could not be compared."""
-    route: str
-    day: int
-    """To which the money is counted: days since 1970, UTC."""
-    spent_nanousd: int
     whole_features: str | None = None
     """Of an answer that was given up in its hold and came to its end since, as in `RequestRow`; `None`: as recorded."""
 

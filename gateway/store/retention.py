@@ -3,14 +3,15 @@
 from sqlalchemy import Connection, delete, func, select
 
 from gateway.store.engine import Store
-from gateway.store.tables import attempts, batches, feedback, labels, requests, snapshots, workers
+from gateway.store.tables import attempts, audit_spend, batches, feedback, labels, requests, snapshots, workers
+from routing.audit.sample import day_of
 
 
 def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
     """Delete up to `limit` requests that began before `older_than_us`, with their attempts, labels and feedback.
 
-    With the last of them go the batches, the silent workers and the snapshots of that time, and feedback that found no
-    request; the snapshot that was in force at the end of it stays, and so do audit and history.
+    With the last of them go the batches, the silent workers, the snapshots and the audits' spending of that time, and
+    feedback that found no request; the snapshot that was in force at the end of it stays, and so do audit and history.
 
     Returns:
         How many requests were deleted. Fewer than `limit`: there are no more.
@@ -21,6 +22,7 @@ def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
             connection.execute(delete(batches).where(batches.c.written_us < older_than_us))
             connection.execute(delete(workers).where(workers.c.heartbeat_us < older_than_us))
             connection.execute(delete(feedback).where(feedback.c.received_us < older_than_us))
+            connection.execute(delete(audit_spend).where(audit_spend.c.day < day_of(older_than_us)))
             _expire_snapshots(connection, older_than_us)
     return deleted
 

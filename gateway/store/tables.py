@@ -295,4 +295,5 @@ audit_spend = Table(
     Column("spent_nanousd", BigInteger, nullable=False),
     PrimaryKeyConstraint("route", "day", "writer_id"),
 )
-"""What audits of a route cost on a day (days since 1970, UTC), by the worker that spent it."""
+"""What a worker may spend on audits of a route on a day (days since 1970, UTC): what it has spent, and what it has set
+aside for the next ones. The sum over workers stays within the route's cap."""

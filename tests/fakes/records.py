@@ -96,16 +96,14 @@ def feedback_row(number: int, **changed: Any) -> FeedbackRow:
     return row._replace(**changed)
 
 
-def audit_outcome(number: int, *, value: float = 1.0, spent_nanousd: int = 1_000) -> AuditOutcome:
+def audit_outcome(number: int, *, value: float = 1.0, whole_features: str | None = None) -> AuditOutcome:
     """An audit of a request that its arm answered: the large model was asked, and agreed."""
     attempt = attempt_rows(number)[1]
     return AuditOutcome(
         request_id=request_id(number),
-        attempts=[attempt._replace(number=7, purpose=Purpose.AUDIT, cost_nanousd=spent_nanousd)],
+        attempts=[attempt._replace(number=7, purpose=Purpose.AUDIT, cost_nanousd=1_000)],
         label=audit_label(number, value=value),
-        route="support",
-        day=20_775,
-        spent_nanousd=spent_nanousd,
+        whole_features=whole_features,
     )
 
 

@@ -11,7 +11,7 @@ from gateway.records.rows import Entry
 from gateway.store.engine import Store
 from gateway.store.errors import StoreUnavailable
 from gateway.store.labels import LabelSource
-from gateway.store.tables import attempts, audit_spend, batches, feedback, labels, requests
+from gateway.store.tables import attempts, batches, feedback, labels, requests
 from tests.fakes.records import attempt_rows, audit_label, audit_outcome, feedback_row, request_id, request_row
 
 
@@ -36,11 +36,6 @@ def counts(store: Store, *tables: Table) -> tuple[int, ...]:
             connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in tables or (batches, requests, attempts)
         )
-
-
-def spent(store: Store) -> list[tuple[object, ...]]:
-    with store.reading() as connection:
-        return [tuple(row) for row in connection.execute(select(audit_spend).order_by(audit_spend.c.day))]
 
 
 def batch(seq: int, numbers: range) -> Batch:
@@ -77,7 +72,6 @@ def test_requests_feedback_and_audits_are_one_batch(store: Store) -> None:
     forgetful.breaks = False
     assert writer.write(mixed) == 0
     assert counts(store, batches, requests, attempts, feedback, labels) == (1, 1, 3, 1, 1)
-    assert spent(store) == [("support", 20_775, "w", 1_000)]
     with store.reading() as connection:
         assert connection.execute(select(batches.c.requests)).scalar_one() == 1
 
@@ -91,21 +85,25 @@ def test_feedback_waits_and_a_label_is_read_back_as_it_was_put(store: Store) -> 
         assert connection.execute(select(labels)).one() == audit_label(0)
 
 
-def test_what_audits_cost_adds_up_by_route_and_day_and_worker(store: Store) -> None:
-    for name, amounts in (("a", (1, 2)), ("b", (2**40,))):
-        writer = BatchWriter(store, name, now_us)
-        for seq, amount in enumerate(amounts, 1):
-            entries = [audit_outcome(10 * seq + at, spent_nanousd=amount) for at in range(3)]
-            writer.write(Batch(seq=seq, entries=entries))
+def test_an_audit_completes_the_features_of_its_request_also_in_the_same_batch(store: Store) -> None:
+    writer = BatchWriter(store, "w", now_us)
+    completed = "[40, -1.0]"
+    together: list[Entry] = [audit_outcome(0, whole_features=completed), (request_row(0), attempt_rows(0))]
+    writer.write(Batch(seq=1, entries=[*together, (request_row(1), attempt_rows(1)), audit_outcome(1)]))
+    writer.write(Batch(seq=2, entries=[(request_row(2), []), audit_outcome(3, whole_features=completed)]))
 
-    assert sorted(spent(store)) == [("support", 20_775, "a", 9), ("support", 20_775, "b", 3 * 2**40)]
+    with store.reading() as connection:
+        query = select(requests.c.request_id, requests.c.whole_features)
+        found = {name: features for name, features in connection.execute(query)}
+    as_recorded = request_row(0).whole_features
+    assert found == {request_id(0): completed, request_id(1): as_recorded, request_id(2): as_recorded}
 
 
 def test_an_audit_without_a_label_still_leaves_its_attempts_and_its_cost(store: Store) -> None:
     audit = replace(audit_outcome(0), label=None)
     BatchWriter(store, "w", now_us).write(Batch(seq=1, entries=[audit]))
 
-    assert counts(store, attempts, labels, audit_spend) == (1, 0, 1)
+    assert counts(store, attempts, labels) == (1, 0)
 
 
 def test_an_entry_that_no_database_takes_is_left_out_alone(store: Store) -> None:
@@ -124,4 +122,3 @@ def test_an_entry_that_no_database_takes_is_left_out_alone(store: Store) -> None
             (request_id(3), "support", LabelSource.AUDIT)
         ]
         assert connection.execute(select(attempts.c.request_id)).scalars().all() == [request_id(3)]
-    assert spent(store) == [("support", 20_775, "w", 1_000)]

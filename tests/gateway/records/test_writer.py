@@ -9,7 +9,7 @@ from gateway.records.rows import AttemptRow, FeedbackRow, LabelRow, RequestRow
 from gateway.records.writer import RecordWriter
 from gateway.store.engine import Store, open_store
 from gateway.store.migrate import migrate
-from gateway.store.tables import attempts, audit_spend, batches, feedback, labels, requests
+from gateway.store.tables import attempts, batches, feedback, labels, requests
 from tests.fakes.databases import PostgresServer, sqlite_url
 from tests.fakes.records import attempt_rows, audit_outcome, feedback_row, request_id, request_row
 from tests.fakes.waiting import wait_until
@@ -39,11 +39,6 @@ def put_all_kinds(writer: RecordWriter, numbers: range) -> None:
 def written(store: Store, table: Table = requests) -> int:
     with store.reading() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
-
-
-def spent(store: Store) -> int | None:
-    with store.reading() as connection:
-        return connection.execute(select(func.sum(audit_spend.c.spent_nanousd))).scalar()
 
 
 def test_rows_have_the_columns_of_the_tables_in_their_order() -> None:
@@ -170,7 +165,6 @@ def test_all_kinds_are_written_once_with_the_store_away_meanwhile(stoppable_post
         wait_until(lambda: writer.queued == 0, "the rest is written")
         assert writer.dropped == 0
     assert [written(store, table) for table in (requests, feedback, labels, attempts)] == [1000, 1000, 1000, 3000]
-    assert spent(store) == 1_000_000
     store.close()
 
 

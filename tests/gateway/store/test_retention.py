@@ -3,6 +3,7 @@ from sqlalchemy import func, select
 from gateway.records.batches import Batch, BatchWriter
 from gateway.snapshot.publish import Publisher
 from gateway.store import snapshots, workers
+from gateway.store.audit_spend import Ask, spent, take
 from gateway.store.engine import Store
 from gateway.store.feedback import FeedbackState, Settled, settle
 from gateway.store.labels import add_labels
@@ -99,6 +100,13 @@ def test_workers_that_fell_silent_go(store: Store) -> None:
         )
     expire(store, 50)
     assert [worker.writer_id for worker in workers.live(store, now_us=100)] == ["w1"]
+
+
+def test_what_audits_of_days_long_past_cost_is_forgotten(store: Store) -> None:
+    for day in (1, 2):
+        take(store, "a", Ask(route="support", day=day, cap=100, committed=0, wanted=7))
+    expire(store, 2 * DAY_US)
+    assert [spent(store, "support", day) for day in (1, 2)] == [0, 7]
 
 
 def test_the_first_id_of_a_moment_is_below_every_id_of_it() -> None:
