@@ -1,19 +1,22 @@
 """Read the chunks of a streamed completion one by one: what the client gets of each, and what they add up to."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from routing.confidence.features import Features
-from routing.confidence.tally import Tally
+from routing.confidence.json_values import JsonValues
 from routing.cost.prices import Usage
 from serving.errors import Faulted, Malformed
+from serving.logprobs import NULL, Rewrite
+from serving.said import Said, text_of
+from serving.structure import Structure
+from serving.tokens import StreamTokens
 from serving.usage import usage_of
-from serving.whole import chat_logprobs, check_text, sum_up, without
+from serving.whole import INVALID_STRUCTURE, check_text
 
 DONE = b"[DONE]"
-_NULL = msgspec.Raw(b"null")
-_ABORTED = ("abort", "error")
+_ABORTED: Final = ("abort", "error")
 
 
 class _Delta(msgspec.Struct, frozen=True):
@@ -32,46 +35,75 @@ class _Choice(msgspec.Struct):
     delta: _Delta = _NO_DELTA
     text: Any = None
     finish_reason: str | None = None
-    logprobs: msgspec.Raw = _NULL
+    logprobs: msgspec.Raw = NULL
 
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = _NULL
-    error: msgspec.Raw = _NULL
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+class _Named(msgspec.Struct):
+    id: Any = None
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
+_named = msgspec.json.Decoder(_Named)
 
 
 class ChunkReader:
     """What a stream has brought so far."""
 
     __slots__ = (
-        "_hides_logprobs",
+        "_has_answer",
         "_is_refused",
-        "_judges",
+        "_json",
+        "_opening",
+        "_rewrite",
+        "_said",
         "_shows_usage",
+        "_structure",
+        "_summed",
         "_unfinished",
         "finish_reason",
         "has_content",
         "is_done",
-        "tally",
         "tokens",
         "usage",
     )
 
-    def __init__(self, *, judges: bool, hides_logprobs: bool, shows_usage: bool, choices: int = 1) -> None:
-        """`judges`: sum up log-probabilities. The next two: what the client asked for and must see, or must not.
-
-        `choices`: how many answers the stream is to bring.
+    def __init__(
+        self,
+        *,
+        judges: bool,
+        shows_usage: bool,
+        rewrite: Rewrite | None = None,
+        choices: int = 1,
+        structure: Structure | None = None,
+        keeps_text: bool = False,
+    ) -> None:
         """
-        self._judges = judges
-        self._hides_logprobs = hides_logprobs
+        Args:
+            judges: the features are wanted.
+            shows_usage: the client asked for usage.
+            rewrite: what becomes of log-probabilities before the client gets them.
+            choices: how many answers the stream is to bring. With several there are no features.
+            structure: what the client asked for.
+            keeps_text: `text` is wanted.
+        """
+        structure = structure if choices == 1 else None
+        is_json = structure is not None and structure.wants_json
+        self._summed = StreamTokens(is_json=is_json) if judges else None
+        self._rewrite = rewrite
         self._shows_usage = shows_usage
         self._unfinished = choices
+        self._structure = structure
+        self._said = Said() if keeps_text or structure is not None else None
+        self._json = JsonValues() if is_json else None
+        self._has_answer = False
         self._is_refused = False
-        self.tally = Tally()
+        self._opening = b""
         self.tokens = 0
         """Content tokens, by log-probabilities where there are some, else by chunks."""
         self.has_content = False
@@ -98,25 +130,39 @@ class ChunkReader:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Malformed("the model's server sent a garbled part of an answer", upstream_status=200) from error
         # What is absent is the default itself, which is quicker told than null.
-        if chunk.error is not _NULL and bytes(chunk.error) != b"null":
+        if chunk.error is not NULL and bytes(chunk.error) != b"null":
             raise Faulted("the model's server reported an error within its answer", upstream_status=200)
-        if chunk.usage is not _NULL:
+        if chunk.usage is not NULL:
             self.usage = usage_of(chunk.usage) or self.usage
         if not chunk.choices:
             return payload if self._shows_usage or bytes(chunk.usage) == b"null" else None
+        self._opening = self._opening or payload
         for choice in chunk.choices:
             payload = self._take(choice, payload)
         return payload
 
     @property
+    def answer_id(self) -> str | None:
+        """The upstream's own name for the answer, once a part of it has come."""
+        name = _named.decode(self._opening).id if self._opening else None
+        return name if isinstance(name, str) else None
+
+    @property
+    def text(self) -> str | None:
+        """What the stream has said so far, or the calls of tools as JSON; `None` where it said, or keeps, nothing."""
+        return text_of(self._said.content, self._said.calls) if self._said is not None else None
+
+    @property
     def features(self) -> Features | None:
         """The features of what has come so far."""
-        return self.tally.features
+        if self._summed is None:
+            return None
+        return self._summed.sum_up(is_cut=self.finish_reason == "length", is_valid=self._is_valid())
 
     @property
     def has_value(self) -> bool:
         """Whether the JSON value that was asked for is complete."""
-        return False
+        return self._json is not None and self._json.is_complete
 
     @property
     def is_whole(self) -> bool:
@@ -128,9 +174,15 @@ class ChunkReader:
         """What is wrong with the stream, once it has ended."""
         if self.finish_reason == "content_filter":
             return "content_filter"
-        if self.has_content:
-            return None
+        if self._has_answer:
+            return INVALID_STRUCTURE if self._is_valid() is False else None
         return "refused" if self._is_refused else "empty"
+
+    def _is_valid(self) -> bool | None:
+        """Whether the structure asked for is there; `None` before the end."""
+        if self._structure is None or self._said is None or self.finish_reason is None:
+            return None
+        return self._structure.is_in(self._said.content, self._said.calls)
 
     def _take(self, choice: _Choice, payload: bytes) -> bytes:
         if choice.finish_reason is not None:
@@ -138,29 +190,29 @@ class ChunkReader:
                 raise Faulted("the model's server aborted its answer", upstream_status=200)
             self.finish_reason = choice.finish_reason
             self._unfinished -= 1
+        delta = choice.delta
         raw = bytes(choice.logprobs)
         has_logprobs = raw != b"null"
-        is_counted = has_logprobs and self._judges and self._sum_up(raw)
-        if not (is_counted and self.has_content) and _says_something(choice):
+        counted = self._summed.take(delta, raw) if has_logprobs and self._summed is not None else 0
+        self.tokens += counted
+        if not (counted and self.has_content) and _says_something(choice):
             self.has_content = True
-            self.tokens += not is_counted
-        if has_logprobs and self._hides_logprobs:
-            payload = without(payload, raw)
-        if choice.delta.refusal:
+            self.tokens += not counted
+        if not self._has_answer:
+            self._has_answer = bool(delta.content or choice.text or delta.tool_calls or delta.function_call)
+        if self._said is not None:
+            self._keep(delta)
+        if has_logprobs and self._rewrite is not None:
+            payload = self._rewrite(payload, raw)
+        if delta.refusal:
             self._is_refused = True
         return payload
 
-    def _sum_up(self, raw: bytes) -> bool:
-        """Whether the tokens of a chunk could be counted by their log-probabilities."""
-        try:
-            logprobs = chat_logprobs.decode(raw)
-        except msgspec.DecodeError:
-            return False
-        if logprobs is None or not logprobs.content:
-            return False
-        self.tokens += len(logprobs.content)
-        sum_up(self.tally, logprobs.content)
-        return True
+    def _keep(self, delta: _Delta) -> None:
+        if self._said is not None:
+            self._said.take(delta)
+        if self._json is not None and isinstance(delta.content, str):
+            self._json.touches(delta.content)
 
 
 def _says_something(choice: _Choice) -> bool:

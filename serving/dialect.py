@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from serving.logprobs import ALTERNATIVES
+
 VLLM_ONLY = frozenset(
     {
         "add_generation_prompt",
@@ -79,7 +81,8 @@ def to_upstream(
         body: the client's request, parsed.
         provider: whose parameters are known.
         upstream_model: the name the upstream knows.
-        asks_logprobs: ask for log-probabilities, whether or not the client did (chat only).
+        asks_logprobs: ask for log-probabilities, with as many alternatives as the gateway needs, whether or not the
+            client did (chat only).
         is_chat: chat, or text completion.
     """
     request = dict(body)
@@ -89,6 +92,8 @@ def to_upstream(
             del request[name]
     if asks_logprobs:
         request["logprobs"] = True
+        if "logprob_token_ids" not in request:  # with these vLLM returns the alternatives that they name
+            request["top_logprobs"] = max(request.get("top_logprobs") or 0, ALTERNATIVES)
     if request.get("stream"):
         # Without usage nobody knows what a stream cost; it is taken out again for clients who did not ask.
         request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}

@@ -1,19 +1,22 @@
 """Read a whole chat or text completion: is it an answer, what is it worth, and what must the client not see of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from routing.confidence.features import Features
+from routing.confidence.reasoning import answer_start
 from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import ErrorInstead, Faulted, Malformed
+from serving.logprobs import NULL, Rewrite, read_logprobs
+from serving.said import calls_in, text_of
+from serving.structure import Structure
 from serving.usage import usage_of
 
-_NULL = msgspec.Raw(b"null")
-_KEY = b'"logprobs":'
+INVALID_STRUCTURE = "invalid_structure"
+"""The flaw of an answer that is not what the request asked for."""
 _ABORTED = ("abort", "error")
 """Finish reasons with which vLLM ends answers that it could not finish; clients take them for success."""
 
@@ -23,36 +26,25 @@ class _Message(msgspec.Struct):
     refusal: Any = None
     tool_calls: Any = None
     function_call: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(msgspec.Struct):
     message: _Message | None = None
     text: Any = None
     finish_reason: str | None = None
-    logprobs: msgspec.Raw = _NULL
+    logprobs: msgspec.Raw = NULL
 
 
 class _Answer(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = _NULL
-    error: msgspec.Raw = _NULL
-
-
-class TokenLogprob(msgspec.Struct):
-    """One entry of `logprobs.content`; the alternatives are skipped, not built."""
-
-    token: str
-    logprob: float | None = None
-
-
-class ChatLogprobs(msgspec.Struct):
-    """The `logprobs` of a choice."""
-
-    content: list[TokenLogprob] | None = None
+    id: Any = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
 
 
 _answer = msgspec.json.Decoder(_Answer)
-chat_logprobs = msgspec.json.Decoder(ChatLogprobs | None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +54,36 @@ class WholeAnswer:
     body: bytes
     """As the client shall get it."""
     flaw: str | None
-    """`empty`, `refused` or `content_filter`: nothing a user can do anything with."""
+    """`empty`, `refused`, `content_filter` or `invalid_structure`: nothing a user can do anything with."""
     finish_reason: str | None
     features: Features | None
     usage: Usage | None
     output_tokens_seen: int
     """A count for when there is no usage: log-probabilities if there are any, otherwise by size."""
+    answer_id: str | None
+    """The upstream's own name for it."""
+    first: _Choice = field(repr=False)
+    """The first choice, as it was parsed."""
+
+    @property
+    def text(self) -> str | None:
+        """What it says, or the calls of tools as JSON; `None` where it says nothing."""
+        message = self.first.message
+        if message is None:
+            return text_of(self.first.text, ())
+        return text_of(message.content, calls_in(message))
 
 
-def read_whole(body: bytes, *, judges: bool, hides_logprobs: bool) -> WholeAnswer:
+def read_whole(
+    body: bytes, *, judges: bool, rewrite: Rewrite | None = None, structure: Structure | None = None
+) -> WholeAnswer:
     """Take an upstream's 200 apart.
 
     Args:
         body: what the upstream sent.
-        judges: the log-probabilities of the (single) choice are wanted.
-        hides_logprobs: the client did not ask for them.
+        judges: the features of the (single) choice are wanted.
+        rewrite: what becomes of log-probabilities before the client gets them.
+        structure: what the client asked for.
 
     Raises:
         Malformed: it is not a completion.
@@ -89,19 +96,24 @@ def read_whole(body: bytes, *, judges: bool, hides_logprobs: bool) -> WholeAnswe
         raise Malformed("the model's server sent something that is no answer", upstream_status=200) from error
     if bytes(answer.error) != b"null":
         raise ErrorInstead("the model's server sent an error instead of an answer", upstream_status=200)
-    if not answer.choices:
+    choices = answer.choices
+    if not choices:
         raise Malformed("the model's answer has no choices", upstream_status=200)
-    if any(choice.finish_reason in _ABORTED for choice in answer.choices):
+    if any(choice.finish_reason in _ABORTED for choice in choices):
         raise Faulted("the model's server aborted its answer", upstream_status=200)
-    first = answer.choices[0]
-    features = tallied(first.logprobs).features if judges and len(answer.choices) == 1 else None
+    first = choices[0]
+    is_single = len(choices) == 1
+    is_json, is_valid = _structured(first, structure) if structure is not None and is_single else (False, None)
+    features = _features(first, is_json=is_json, is_valid=is_valid) if judges and is_single else None
     return WholeAnswer(
-        body=_without_logprobs(body, answer.choices) if hides_logprobs else body,
-        flaw=_flaw(first),
+        body=body if rewrite is None else _rewritten(body, choices, rewrite),
+        flaw=_flaw(first) or (INVALID_STRUCTURE if is_valid is False else None),
         finish_reason=first.finish_reason,
         features=features,
         usage=usage_of(answer.usage),
         output_tokens_seen=features.tokens if features else _size(first) // 4,
+        answer_id=answer.id if isinstance(answer.id, str) else None,
+        first=first,
     )
 
 
@@ -111,26 +123,30 @@ def check_text(json: bytes) -> None:
         json.decode()
 
 
-def tallied(raw: msgspec.Raw) -> Tally:
-    """The log-probabilities of a choice, summed up. What cannot be read counts as absent."""
-    tally = Tally()
-    try:
-        logprobs = chat_logprobs.decode(raw)
-    except msgspec.DecodeError:
-        return tally
-    if logprobs is not None and logprobs.content:
-        sum_up(tally, logprobs.content)
-    return tally
+def _features(choice: _Choice, *, is_json: bool, is_valid: bool | None) -> Features | None:
+    entries = read_logprobs(choice.logprobs)
+    message = choice.message
+    if message is not None and (reasoning := message.reasoning_content or message.reasoning):
+        tokens = [entry.token for entry in entries]
+        start = answer_start(tokens, str(reasoning), _text(message.content))
+        if start is None:
+            return None
+        entries = entries[start:]
+    tally = Tally(is_json=is_json)
+    tally.extend(entries)
+    return tally.sum_up(is_cut=choice.finish_reason == "length", is_valid=is_valid)
 
 
-def sum_up(tally: Tally, entries: Sequence[TokenLogprob]) -> None:
-    """Take the entries into a tally; those without a number are passed over."""
-    if len(entries) == 1:  # as in the chunks of a stream
-        if entries[0].logprob is not None:
-            tally.add(entries[0].token, entries[0].logprob)
-        return
-    known = [entry for entry in entries if entry.logprob is not None]
-    tally.extend([entry.token for entry in known], [entry.logprob or 0.0 for entry in known])
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _structured(choice: _Choice, structure: Structure) -> tuple[bool, bool | None]:
+    """Whether the answer's text is to be JSON, and whether the structure asked for is there."""
+    if choice.message is None:
+        return False, None
+    calls = calls_in(choice.message)
+    return structure.wants_json and not calls, structure.is_in(choice.message.content, calls)
 
 
 def _flaw(choice: _Choice) -> str | None:
@@ -146,32 +162,12 @@ def _flaw(choice: _Choice) -> str | None:
     return None
 
 
-def _without_logprobs(body: bytes, choices: list[_Choice]) -> bytes:
+def _rewritten(body: bytes, choices: list[_Choice], rewrite: Rewrite) -> bytes:
     for choice in choices:
         raw = bytes(choice.logprobs)
         if raw != b"null":
-            body = without(body, raw)
+            body = rewrite(body, raw)
     return body
-
-
-def without(json: bytes, logprobs: bytes) -> bytes:
-    """A JSON text with the value of its (first) `logprobs`, an object, replaced by null.
-
-    That value holds bare quotes, so that it cannot also occur inside of a string.
-    """
-    # To look for the key and compare the rest is several times faster than to search for all of the value.
-    start = json.find(_KEY) + len(_KEY)
-    if not json.startswith(logprobs, start):
-        return json.replace(logprobs, b"null", 1) if b'"token"' in logprobs else _rewritten(json)
-    return b"null".join((json[:start], json[start + len(logprobs) :]))
-
-
-def _rewritten(json: bytes) -> bytes:
-    """For something odd in the place of log-probabilities, such as {}, which may well occur elsewhere too."""
-    completion = msgspec.json.decode(json)
-    for choice in completion["choices"]:
-        choice["logprobs"] = None
-    return msgspec.json.encode(completion)
 
 
 def _size(choice: _Choice) -> int:

@@ -5,6 +5,8 @@ from math import isfinite
 from typing import Any, Final
 
 from gateway.errors import ApiError
+from serving.logprobs import Rewrite, rewrite_for
+from serving.structure import Structure, structure_of
 
 MAX_CHOICES: Final = 64
 MAX_TOP_LOGPROBS: Final = 20
@@ -28,7 +30,18 @@ _REFUSED: Final[Mapping[str, str]] = {
 class Inquiry:
     """A parsed request for a chat or text completion."""
 
-    __slots__ = ("body", "choices", "is_chat", "is_stream", "model", "size_bytes", "wants_logprobs", "wants_usage")
+    __slots__ = (
+        "body",
+        "choices",
+        "is_chat",
+        "is_stream",
+        "model",
+        "rewrite",
+        "size_bytes",
+        "structure",
+        "wants_logprobs",
+        "wants_usage",
+    )
 
     def __init__(self, body: dict[str, Any], *, is_chat: bool, size_bytes: int) -> None:
         """Raises `ApiError` (400) naming the field that is wrong."""
@@ -47,6 +60,10 @@ class Inquiry:
         self.wants_usage: bool = bool(options and options.get("include_usage"))
         if is_chat and body.get("top_logprobs") and not self.wants_logprobs:
             raise _wrong("top_logprobs", "needs `logprobs: true`")
+        self.rewrite: Rewrite | None = rewrite_for(body, wants_logprobs=self.wants_logprobs)
+        """What becomes of the log-probabilities of a judged answer before the client gets them."""
+        self.structure: Structure | None = structure_of(body) if is_chat else None
+        """What the client asked the answer to be."""
 
 
 def _wrong(param: str, sentence: str) -> ApiError:

@@ -87,9 +87,10 @@ class StreamAttempts:
         connection.lift_deadline()
         reader = ChunkReader(
             judges=judges,
-            hides_logprobs=judges and not inquiry.wants_logprobs,
+            rewrite=inquiry.rewrite if judges else None,
             shows_usage=inquiry.wants_usage,
             choices=inquiry.choices,
+            structure=inquiry.structure,
         )
         return AnswerStream(connection, reader, attempt, patience, prefix_tokens=exchange.policy.hold.tokens or 0)
 
@@ -104,5 +105,5 @@ class StreamAttempts:
             connection.close()
         if connection.status != 200:
             raise error_of(connection.status, connection.headers, body, self._clock())
-        read_whole(body, judges=False, hides_logprobs=False)
+        read_whole(body, judges=False)
         raise Malformed("the model's server did not answer with a stream", upstream_status=200)

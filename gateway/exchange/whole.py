@@ -35,7 +35,7 @@ class WholeAttempts:
             raise
         self.answers[call.number] = answer
         attempt.usage = answer.usage or estimated_usage(exchange.inquiry.size_bytes, answer.output_tokens_seen)
-        attempt.finish_reason = answer.finish_reason
+        attempt.finish_reason, attempt.answer_id = answer.finish_reason, answer.answer_id
         attempt.judgement = gate.judge(answer.features) if gate is not None else None
         attempt.flaw = answer.flaw
         attempt.succeed(Result.INVALID if answer.flaw else Result.COMPLETED)
@@ -53,7 +53,8 @@ class WholeAttempts:
             body = await connection.read_all()
             if connection.status != 200:
                 raise error_of(connection.status, connection.headers, body, self._clock())
-            return read_whole(body, judges=judges, hides_logprobs=judges and not inquiry.wants_logprobs)
+            rewrite = inquiry.rewrite if judges else None
+            return read_whole(body, judges=judges, rewrite=rewrite, structure=inquiry.structure)
         finally:
             # A complete answer leaves a connection to use again; anything less does not.
             if connection.is_complete:

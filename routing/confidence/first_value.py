@@ -8,91 +8,111 @@ For an answer that is a JSON object, keys are structure; its first *value* is wh
 So is the fence around JSON in Markdown. A value without a letter or digit, such as `""`, is passed over.
 """
 
-from enum import Enum, auto
+from collections.abc import Callable
+from typing import Final
 
-_FENCE = "```"
-
-
-class _At(Enum):
-    START = auto()
-    """Nothing but white space or a fence so far."""
-    FENCE = auto()
-    """On the line that opens a fence, which may name a language."""
-    TEXT = auto()
-    """Not JSON: the first letter or digit is a value."""
-    VALUE = auto()
-    """In JSON, where a value may begin."""
-    BETWEEN = auto()
-    """In JSON, where none may: before or after a key, or after a value."""
-    IN_KEY = auto()
-    IN_STRING = auto()
-    """In a value that is a string, of which only punctuation was seen."""
-
-
-_SPEAKING = frozenset({_At.START, _At.TEXT, _At.VALUE, _At.IN_STRING})
+_FENCE: Final = "```"
 
 
 class FirstValue:
     """Fed an answer's tokens in order, tells which one holds the start of the first value."""
 
-    __slots__ = ("_at", "_escaped", "_opened", "_ticks")
+    __slots__ = ("_is_escaped", "_opened", "_step", "_ticks")
 
     def __init__(self) -> None:
-        self._at = _At.START
-        self._escaped = False
+        self._step: Step = _start
+        """What the next character means: the state of the machine."""
+        self._is_escaped = False
         self._opened = ""
         self._ticks = ""
 
     def is_in(self, token: str) -> bool:
         """Whether the first value begins in this token. Not to be called again once it has said yes."""
-        return any(self._begins_with(char) for char in token)
+        for char in token:  # noqa: SIM110  a generator for each token costs more than the look itself
+            if self._step(self, char):
+                return True
+        return False
 
-    def _begins_with(self, char: str) -> bool:
-        """Move over one character; true if it is the first of a value."""
-        at = self._at
-        if self._escaped:
-            self._escaped = False
-            return at is _At.IN_STRING and char == "u"  # the other escapes are white space and punctuation
-        if at is _At.START:
-            self._leave_start(char)
-        elif at is _At.FENCE:
-            self._at = _At.START if char == "\n" else at
-        elif at is _At.IN_KEY or at is _At.IN_STRING:
-            self._move_in_string(char)
-        elif at is not _At.TEXT:
-            self._move_in_json(char)
-        return at in _SPEAKING and self._at is not _At.FENCE and char.isalnum()
-
-    def _leave_start(self, char: str) -> None:
-        if char in "{[":
-            self._open(char)
-        elif char == "`":
-            self._ticks += char
-        elif self._ticks.startswith(_FENCE):
-            self._ticks = ""
-            self._at = _At.START if char == "\n" else _At.FENCE
-        elif not char.isspace():
-            self._at = _At.TEXT
+    def _open(self, bracket: str) -> None:
+        self._opened += bracket
+        self._step = _between if bracket == "{" else _value
 
     def _move_in_json(self, char: str) -> None:
         if char == '"':
-            self._at = _At.IN_STRING if self._at is _At.VALUE else _At.IN_KEY
+            self._step = _in_string if self._step is _value else _in_key
         elif char in "{[":
             self._open(char)
         elif char in "}]":
             self._opened = self._opened[:-1]
-            self._at = _At.BETWEEN if self._opened else _At.TEXT
+            self._step = _between if self._opened else _text
         elif char == ",":
-            self._at = _At.BETWEEN if self._opened[-1] == "{" else _At.VALUE
+            self._step = _between if self._opened[-1] == "{" else _value
         elif char == ":":
-            self._at = _At.VALUE
-
-    def _open(self, bracket: str) -> None:
-        self._opened += bracket
-        self._at = _At.BETWEEN if bracket == "{" else _At.VALUE
+            self._step = _value
 
     def _move_in_string(self, char: str) -> None:
         if char == "\\":
-            self._escaped = True
+            self._is_escaped = True
         elif char == '"':
-            self._at = _At.BETWEEN
+            self._step = _between
+
+
+Step = Callable[[FirstValue, str], bool]
+"""Moves over one character; true if it is the first of a value."""
+
+
+def _start(answer: FirstValue, char: str) -> bool:
+    """Nothing but white space or a fence so far."""
+    if char in "{[":
+        answer._open(char)
+    elif char == "`":
+        answer._ticks += char
+    elif answer._ticks.startswith(_FENCE):
+        answer._ticks = ""
+        answer._step = _start if char == "\n" else _fence
+        return False
+    elif not char.isspace():
+        answer._step = _text
+        return char.isalnum()
+    return False
+
+
+def _fence(answer: FirstValue, char: str) -> bool:
+    """On the line that opens a fence, which may name a language."""
+    if char == "\n":
+        answer._step = _start
+    return False
+
+
+def _text(_answer: FirstValue, char: str) -> bool:
+    """Not JSON: the first letter or digit is a value."""
+    return char.isalnum()
+
+
+def _value(answer: FirstValue, char: str) -> bool:
+    """In JSON, where a value may begin."""
+    answer._move_in_json(char)
+    return char.isalnum()
+
+
+def _between(answer: FirstValue, char: str) -> bool:
+    """In JSON, where none may: before or after a key, or after a value."""
+    answer._move_in_json(char)
+    return False
+
+
+def _in_key(answer: FirstValue, char: str) -> bool:
+    if answer._is_escaped:
+        answer._is_escaped = False
+    else:
+        answer._move_in_string(char)
+    return False
+
+
+def _in_string(answer: FirstValue, char: str) -> bool:
+    """In a value that is a string, of which only punctuation was seen."""
+    if answer._is_escaped:
+        answer._is_escaped = False
+        return char == "u"  # the other escapes are white space and punctuation
+    answer._move_in_string(char)
+    return char.isalnum()

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from routing.confidence.scores import ScoreName
+from routing.confidence.scores import ScoreName, raw_score
 from serving.chunks import ChunkReader
 from serving.errors import Faulted, Malformed
+from serving.logprobs import without
 from tests.fakes.raw_upstream import logprobs
 
 
 def reader(**changes: Any) -> ChunkReader:
-    options: dict[str, Any] = {"judges": True, "hides_logprobs": True, "shows_usage": False}
+    options: dict[str, Any] = {"judges": True, "rewrite": without, "shows_usage": False}
     return ChunkReader(**{**options, **changes})
 
 
@@ -39,9 +40,9 @@ def test_a_stream_adds_up() -> None:
     assert (read.is_done, read.is_whole, read.finish_reason, read.flaw) == (True, True, "stop", None)
     assert read.usage is not None
     assert (read.usage.input, read.usage.output) == (3, 2)
-    features = read.tally.features
+    features = read.features
     assert features is not None
-    assert features.score(ScoreName.MEAN_LOGPROB) == pytest.approx(exp(-0.3))
+    assert raw_score(features, ScoreName.MEAN_LOGPROB) == pytest.approx(exp(-0.3))
 
 
 def test_a_chunk_comes_through_byte_for_byte_but_for_its_log_probabilities() -> None:
@@ -49,7 +50,7 @@ def test_a_chunk_comes_through_byte_for_byte_but_for_its_log_probabilities() -> 
     got = reader().read(payload)
     assert got is not None
     assert got == payload.replace(json.dumps(logprobs(("a", -0.2))).encode(), b"null")
-    assert reader(hides_logprobs=False).read(payload) == payload
+    assert reader(rewrite=None).read(payload) == payload
 
 
 @pytest.mark.parametrize("value", [{}, {"content": None}, {"content": []}, 0, True, "stop", [], "x"])

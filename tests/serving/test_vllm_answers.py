@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from routing.confidence.scores import ScoreName
+from routing.confidence.scores import ScoreName, raw_score
 from serving.chunks import ChunkReader
 from serving.errors import ModelMissing, RequestRejected
+from serving.logprobs import without
 from serving.sse import EventSplitter
 from serving.statuses import error_of
 from serving.whole import read_whole
@@ -21,13 +22,13 @@ def test_a_whole_answer_is_scored_as_its_log_probabilities_say(name: str) -> Non
     choice = json.loads(body)["choices"][0]
     logprobs = [entry["logprob"] for entry in choice["logprobs"]["content"]]
 
-    answer = read_whole(body, judges=True, hides_logprobs=True)
+    answer = read_whole(body, judges=True, rewrite=without)
 
     assert answer.features is not None
     assert answer.features.tokens == len(logprobs) == json.loads(body)["usage"]["completion_tokens"]
     assert answer.features.sum_logprob == pytest.approx(sum(logprobs))
     assert answer.features.min_logprob == min(logprobs)
-    first = answer.features.score(ScoreName.FIRST_TOKEN)
+    first = raw_score(answer.features, ScoreName.FIRST_TOKEN)
     assert first is not None
     assert 0 < first <= 1
     assert (answer.flaw, answer.finish_reason) == (None, "stop")
@@ -46,7 +47,7 @@ def test_the_first_value_token_is_that_of_the_intent() -> None:
         if entry["token"].strip(' "') and intent.startswith(entry["token"].strip(' "'))
     ]
 
-    answer = read_whole((VLLM / "whole.json").read_bytes(), judges=True, hides_logprobs=False)
+    answer = read_whole((VLLM / "whole.json").read_bytes(), judges=True)
 
     assert answer.features is not None
     assert answer.features.first_logprob in starts
@@ -55,7 +56,7 @@ def test_the_first_value_token_is_that_of_the_intent() -> None:
 @pytest.mark.parametrize("size", [1, 7, 4096, 1_000_000])
 def test_a_stream_is_scored_as_its_whole(size: int) -> None:
     data = (VLLM / "stream.sse").read_bytes()
-    splitter, reader = EventSplitter(), ChunkReader(judges=True, hides_logprobs=True, shows_usage=False)
+    splitter, reader = EventSplitter(), ChunkReader(judges=True, rewrite=without, shows_usage=False)
 
     shown = [
         payload
@@ -68,8 +69,8 @@ def test_a_stream_is_scored_as_its_whole(size: int) -> None:
     assert reader.is_whole
     assert (reader.flaw, reader.finish_reason) == (None, "stop")
     assert reader.usage is not None
-    assert reader.tally.features is not None
-    assert reader.tally.features.tokens == reader.usage.output
+    assert reader.features is not None
+    assert reader.features.tokens == reader.usage.output
     assert not any(b'"logprob":' in payload or b'"prompt_tokens"' in payload for payload in shown)
     text = "".join(
         choice["delta"].get("content") or "" for payload in shown[:-1] for choice in json.loads(payload)["choices"]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.confidence.scores import ScoreName
+from routing.confidence.scores import ScoreName, raw_score
 from serving.errors import ErrorInstead, Faulted, Malformed, UpstreamError
+from serving.logprobs import without
 from serving.whole import WholeAnswer, read_whole
 from tests.fakes.raw_upstream import completion, logprobs
 
@@ -17,15 +18,15 @@ LOGPROBS = logprobs(("re", -0.2), ("fund", -0.4))
 
 
 def read(body: bytes, *, judges: bool = True, hides: bool = True) -> WholeAnswer:
-    return read_whole(body, judges=judges, hides_logprobs=hides)
+    return read_whole(body, judges=judges, rewrite=without if hides else None)
 
 
 def test_an_answer_is_read_and_its_log_probabilities_taken_out() -> None:
     body = completion("refund", choice={"logprobs": LOGPROBS})
     answer = read(body)
     assert answer.features is not None
-    assert answer.features.score(ScoreName.MEAN_LOGPROB) == pytest.approx(exp(-0.3))
-    assert answer.features.score(ScoreName.MIN_LOGPROB) == pytest.approx(exp(-0.4))
+    assert raw_score(answer.features, ScoreName.MEAN_LOGPROB) == pytest.approx(exp(-0.3))
+    assert raw_score(answer.features, ScoreName.MIN_LOGPROB) == pytest.approx(exp(-0.4))
     assert (answer.flaw, answer.finish_reason, answer.output_tokens_seen) == (None, "stop", 2)
     expected = json.loads(body)
     expected["choices"][0]["logprobs"] = None
@@ -135,12 +136,12 @@ def test_case_94_without_usage_the_tokens_are_estimated_by_size() -> None:
 
 @given(st.text(max_size=30), st.lists(st.tuples(st.text(max_size=4), st.floats(-9, -1e-9)), min_size=1, max_size=5))
 def test_whatever_is_said_comes_through_unchanged(content: str, pairs: list[tuple[str, float]]) -> None:
-    body = completion(content, choice={"logprobs": logprobs(*pairs)})
+    body = completion(content, choice={"logprobs": logprobs(("x", -0.5), *pairs)})
     answer = read(body)
     assert json.loads(answer.body)["choices"][0]["message"]["content"] == content
     assert json.loads(answer.body)["choices"][0]["logprobs"] is None
     assert answer.features is not None
-    assert answer.features.tokens == len(pairs)
+    assert answer.features.tokens == 1 + len(pairs)
 
 
 @given(st.binary(max_size=60))

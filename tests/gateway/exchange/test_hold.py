@@ -10,7 +10,7 @@ from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scores import ScoreName
 from serving.simulated.script import LogprobMode, ToolCall
-from tests.fakes.asking import Answer, Stage, Wire, ask, before, post, question, stage
+from tests.fakes.asking import LARGE_TEXT, Answer, Stage, Wire, ask, before, post, question, stage
 from tests.fakes.gateways import threshold
 from tests.fakes.raw_upstream import (
     END,
@@ -188,9 +188,9 @@ async def test_tool_calls_are_content() -> None:
         assert answer.chunks[1]["choices"][0]["delta"]["tool_calls"][0]["function"]["name"] == "lookup"
 
 
-async def test_case_96_broken_tool_calls_are_passed_on_as_they_are() -> None:
+async def test_case_96_broken_tool_calls_are_passed_on_as_they_are_where_nothing_can_replace_them() -> None:
     tools = [{"type": "function", "function": {"name": "lookup", "parameters": {}}}]
-    async with stage("broken_tool_call", large=()) as made:
+    async with stage("broken_tool_call", large=None) as made:
         answer = await made.ask(stream=True, tools=tools)
         deltas = [choice["delta"] for chunk in answer.chunks for choice in chunk["choices"]]
         pieces = [call["function"]["arguments"] for part in deltas for call in part.get("tool_calls") or ()]
@@ -198,7 +198,29 @@ async def test_case_96_broken_tool_calls_are_passed_on_as_they_are() -> None:
         whole = await made.ask(tools=tools)
         call = whole.json["choices"][0]["message"]["tool_calls"][0]
         assert call["function"]["arguments"] == '{"query": "half a te'
-        assert made.last.outcome == "served"
+        assert made.last.outcome == "degraded"
+
+
+@BOTH
+async def test_a_held_answer_without_the_structure_asked_for_is_replaced(stream: bool) -> None:
+    tools = [{"type": "function", "function": {"name": "lookup", "parameters": {}}}]
+    async with stage("broken_tool_call", large=(), hold=HOLD_FULL, **ACTING) as made:
+        answer = await made.ask(stream=stream, tools=tools)
+        assert answer.text == LARGE_TEXT
+        assert made.last.attempts[0].flaw == "invalid_structure"
+        assert (made.last.outcome, made.last.reason) == ("fallback", "invalid")
+
+
+async def test_a_released_stream_without_the_structure_asked_for_is_only_noted() -> None:
+    script = {**SURE, "text": '{"urgency": ' + "1, ".join('"x"' for _ in range(30)) + "}"}
+    async with stage(large=(), v1=script, hold=PREFIX, **ACTING) as made:
+        answer = await made.ask(stream=True, response_format={"type": "json_object"})
+        assert answer.text == script["text"]
+        assert (made.last.outcome, made.calls("large")) == ("served", 0)
+        whole = made.last.attempts[0].late
+        assert whole is not None
+        assert whole.features is not None
+        assert whole.features.is_valid is False
 
 
 @BOTH
