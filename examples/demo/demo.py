@@ -9,9 +9,7 @@ tickets of several users; prints who answered, why, how sure it was and what it 
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -19,13 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import traffic  # noqa: E402
+from parts import APP_KEY, FOLDER, OPS_KEY, Parts, Plan, prepare_vllm  # noqa: E402
 from rich.console import Console  # noqa: E402
-from stack import ROOT, DemoError, Running, Stack, port_near, stack  # noqa: E402
+from stack import ROOT, DemoError, Running, stack  # noqa: E402
 
-FOLDER = ROOT / ".demo"
-VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
-APP_KEY, OPS_KEY = "demo-key-for-applications", "demo-key-for-operators"
-NO_WHEEL = 3
 REQUESTS, DRILL_REQUESTS = 24, 6
 
 
@@ -33,33 +28,18 @@ class Demo:
     """One run of the demo."""
 
     def __init__(self, console: Console, *, is_simulated: bool) -> None:
-        taken: set[int] = set()
         self.console = console
         self.is_simulated = is_simulated
-        self.ports = {name: port_near(port, taken) for name, port in _PORTS.items()}
-        self.environment = {
-            "FALLGATE_APP_KEY": APP_KEY,
-            "FALLGATE_OPS_KEY": OPS_KEY,
-            "DEMO_LARGE_API_KEY": "not-needed-by-a-stand-in",
-            "DEMO_DIR": str(FOLDER.relative_to(ROOT)),
-            **{f"DEMO_{name}": str(port) for name, port in self.ports.items()},
-        }
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['PORT']}"
-
-    @property
-    def admin_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['ADMIN_PORT']}"
+        plan = Plan(folder=FOLDER, config="examples/demo/fallgate.yaml", simulated=_VERSIONS if is_simulated else None)
+        self.parts = Parts(console, plan)
 
     def run(self, *, has_drill: bool, stays: bool) -> None:
         """Everything, in order."""
-        _start_afresh()
-        traffic.answers_file(FOLDER / "answers.jsonl")
-        with stack(FOLDER, self.environment) as processes:
-            versions = self._start_models(processes)
-            self._start_gateway(processes)
+        self.parts.start_afresh()
+        traffic.answers_file(FOLDER / "answers.jsonl", traffic.test_tickets(1000))
+        with stack(FOLDER, self.parts.environment) as processes:
+            versions = self.parts.start_models(processes)
+            self.parts.start_gateway(processes)
             self._send("What the gateway did with each ticket", REQUESTS, 0)
             if has_drill:
                 self.console.print("\n[bold]The drill:[/] the versions' server is stopped while the gateway runs …")
@@ -71,80 +51,44 @@ class Demo:
                 self.console.print("\nending …")
         self.console.print("All of the demo's processes have ended.")
 
-    def _start_models(self, processes: Stack) -> Running:
-        large = FOLDER / "large.yaml"
-        large.write_text(_LARGE, encoding="utf-8")
-        self.console.print("starting the stand-in for the large hosted model (simulated)")
-        port = self.ports["LARGE_PORT"]
-        stand_in = processes.start("large", ["simulate", "--config", str(large), "--port", str(port)])
-        processes.wait_for(stand_in, f"http://127.0.0.1:{port}/health", 20)
-        port = self.ports["VLLM_PORT"]
-        if self.is_simulated:
-            scripts = FOLDER / "versions.yaml"
-            scripts.write_text(_VERSIONS, encoding="utf-8")
-            self.console.print("starting two simulated versions; no model runs in them")
-            versions = processes.start("versions", ["simulate", "--config", str(scripts), "--port", str(port)])
-        else:
-            self.console.print("starting vLLM with two LoRA versions (half a minute on a CPU)")
-            adapters = [f"support-{v}={ROOT / 'examples/support/adapters' / v}" for v in ("v1", "v2")]
-            versions = processes.start(
-                "vllm",
-                ["vllm", "--model", str(FOLDER / "smollm2"), "--python", str(VLLM_PYTHON), "--port", str(port)]
-                + [part for adapter in adapters for part in ("--adapter", adapter)]
-                + ["--log", str(FOLDER / "vllm-server.log")],
-            )
-        processes.wait_for(versions, f"http://127.0.0.1:{port}/health", 600)
-        return versions
-
-    def _start_gateway(self, processes: Stack) -> None:
-        self.console.print("starting the gateway")
-        gateway = processes.start("gateway", ["serve", "--config", "examples/demo/fallgate.yaml"])
-        processes.wait_for(gateway, f"{self.url}/readyz", 30)
-        processes.wait_for(gateway, f"{self.admin_url}/readyz", 30)
-
     def _send(self, title: str, count: int, skip: int) -> None:
         self.console.print(f"sending {count} tickets of {len(traffic.USERS)} users\n")
-        asked = traffic.send(self.url, APP_KEY, traffic.test_tickets(count, skip))
-        traffic.show(self.console, title, asked, traffic.costs_usd(FOLDER / "fallgate.db", asked))
+        asked = traffic.send(self.parts.url, APP_KEY, traffic.test_tickets(count, skip))
+        traffic.show(self.console, title, asked, traffic.costs_usd(self.parts.database, asked))
 
     def _explain(self, versions: Running) -> None:
         kind = "simulated models" if self.is_simulated else "a real vLLM"
         ticket = traffic.test_tickets(1)[0]
         text = " ".join(ticket.text.split()).replace("'", "").replace('"', "")
         say = self.console.print
-        say(f"\n[bold]It runs on {kind}[/]; the large model is a stand-in that knows the right answers to most tickets.")
+        say(
+            f"\n[bold]It runs on {kind}[/]; the large model is a stand-in that knows the right answers to most tickets."
+        )
         say("\nAsk it yourself:\n")
         _plain(
             say,
-            f"  curl -i {self.url}/v1/chat/completions -H 'authorization: Bearer {APP_KEY}' \\\n"
+            f"  curl -i {self.parts.url}/v1/chat/completions -H 'authorization: Bearer {APP_KEY}' \\\n"
             "    -H 'content-type: application/json' -H 'x-user-id: ada' \\\n"
-            f"    -d '{{\"model\": \"support\", \"max_tokens\": 48, \"messages\": [\n"
+            f'    -d \'{{"model": "support", "max_tokens": 48, "messages": [\n'
             f'          {{"role": "system", "content": "{traffic.tickets.SYSTEM}"}},\n'
             f'          {{"role": "user", "content": "{text}"}}]}}\'',
         )
         say("\nor with the openai client:\n")
-        _plain(say, f'  client = OpenAI(base_url="{self.url}/v1", api_key="{APP_KEY}")')
+        _plain(say, f'  client = OpenAI(base_url="{self.parts.url}/v1", api_key="{APP_KEY}")')
         say("\nMove the traffic, look why, and take it back:\n")
         _plain(
             say,
-            f"  export FALLGATE_ADMIN_URL={self.admin_url} FALLGATE_ADMIN_KEY={OPS_KEY}\n"
+            f"  export FALLGATE_ADMIN_URL={self.parts.admin_url} FALLGATE_ADMIN_KEY={OPS_KEY}\n"
             "  .venv/bin/fallgate split support support-v1=0 support-v2=100\n"
             "  .venv/bin/fallgate explain support --unit ada\n"
             "  .venv/bin/fallgate rollback support\n"
-            f"  curl -s {self.admin_url}/metrics -H 'authorization: Bearer {OPS_KEY}' | grep ^gateway_requests",
+            f"  curl -s {self.parts.admin_url}/metrics -H 'authorization: Bearer {OPS_KEY}' | grep ^gateway_requests",
         )
         if not versions.has_ended:
             say("\nStop the versions' server and ask again: the large model answers.\n")
             _plain(say, f"  kill {versions.process.pid}")
         say(f"\nLogs are in {FOLDER.relative_to(ROOT)}/.")
 
-
-_PORTS = {"PORT": 8080, "ADMIN_PORT": 8081, "VLLM_PORT": 8100, "LARGE_PORT": 8200}
-
-_LARGE = """# The stand-in for a large hosted model: right for 97 of 100 held-out tickets, slower and dearer.
-models:
-  large: {answers: answers.jsonl, accuracy: 0.97, latency_ms: 350, tokens_per_second: 90, jitter: 0.3}
-"""
 
 _VERSIONS = """# Two simulated versions: v2 is right more often than v1, and both sound less sure when they are wrong.
 models:
@@ -160,28 +104,6 @@ models:
 def _plain(say: object, text: str) -> None:
     """Print what is meant to be copied: no colours, no wrapping."""
     print(text, flush=True)
-
-
-def _start_afresh() -> None:
-    """The demo always begins the same: without what an earlier run recorded."""
-    FOLDER.mkdir(exist_ok=True)
-    shutil.rmtree(FOLDER / "state", ignore_errors=True)
-    for old in FOLDER.glob("fallgate.db*"):
-        old.unlink()
-
-
-def _prepare_vllm(console: Console) -> bool:
-    """Install vLLM and prepare the model; false where this platform has none."""
-    console.print("setting up vLLM in an environment of its own (once)")
-    code = subprocess.run([ROOT / "scripts" / "setup_vllm.sh"], cwd=ROOT, check=False).returncode
-    if code == NO_WHEEL:
-        return False
-    if code:
-        raise DemoError("vLLM could not be set up; what went wrong is above. MODELS=simulated works without it")
-    prepare = ROOT / "examples" / "support" / "prepare_model.py"
-    if subprocess.run([VLLM_PYTHON, prepare, "--out", FOLDER / "smollm2"], cwd=ROOT, check=False).returncode:
-        raise DemoError("the model could not be prepared; what went wrong is above")
-    return True
 
 
 def _wait_for_ctrl_c() -> None:
@@ -205,7 +127,7 @@ def main() -> int:
     console = Console(highlight=False)
     FOLDER.mkdir(exist_ok=True)
     try:
-        is_simulated = options.models == "simulated" or not _prepare_vllm(console)
+        is_simulated = options.models == "simulated" or not prepare_vllm(console)
         if is_simulated:
             console.print("[bold]Simulated models:[/] the versions are scripts, everything else is real.")
         Demo(console, is_simulated=is_simulated).run(has_drill=options.drill, stays=not options.once)
