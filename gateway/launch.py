@@ -55,6 +55,7 @@ class LoopsPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the loops of the control plane are started with."""
 
     store_url: str
+    coordination_url: str | None = None
     state_dir: str
     retention_days: int
     """How long records are kept."""

@@ -161,6 +161,7 @@ class Leader:
         assert loaded is not None
         return LoopsPlan(
             store_url=self._plan.store_url,
+            coordination_url=self._plan.coordination_url,
             state_dir=self._plan.state_dir,
             retention_days=loaded.config.store.retention_days,
             log_level=self._plan.log_level,

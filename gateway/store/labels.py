@@ -53,6 +53,8 @@ class Labelled:
     made_us: int
     prefix: Features | None
     whole: Features | None
+    confidence_mode: str | None
+    """The mode in which the gateway judged the answer; `None` where it judged nothing."""
     judged: str | None
     """`whole` or `prefix`: what the gateway decided on; `None` where it judged nothing."""
     threshold: float | None
@@ -118,7 +120,8 @@ def read_labelled(
         weighed_only: leave out those whose being there depended on the answer.
     """
     columns = [labels.c[name] for name in ("source", "value", "propensity", "is_weighed", "made_us", "request_id")]
-    more = [requests.c[name] for name in ("prefix_features", "whole_features", "judged", "threshold", "started_us")]
+    recorded = ("prefix_features", "whole_features", "confidence_mode", "judged", "threshold", "started_us")
+    more = [requests.c[name] for name in recorded]
     query = (
         _usable(select(*columns, *more), route, model, sources, weighed_only=weighed_only)
         .join(requests, requests.c.request_id == labels.c.request_id)

@@ -40,13 +40,18 @@ class Audited(Protocol):
     def whole(self) -> Features | None: ...
 
 
-def corrected(asked: float, errors: Iterable[bool]) -> float:
+def corrected(asked: float, errors: Iterable[bool], start: float | None = None) -> float:
     """The alpha to aim for after these answers, in order of time; from half of what was asked up to all of it.
+
+    Args:
+        asked: the alpha that the route wants, in (0, 1).
+        errors: one for each answer.
+        start: where alpha stood before; `None` for what was asked.
 
     >>> round(corrected(0.1, [True, False, False]), 4)
     0.093
     """
-    alpha = asked
+    alpha = asked if start is None else start
     for is_error in errors:
         alpha = min(asked, max((1 - MOST_TIGHTENING) * asked, alpha + GAMMA * (asked - is_error)))
     return alpha

@@ -12,11 +12,14 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
+from gateway.clock import now_us
+from gateway.control.loops.calibration import CALIBRATION_EVERY_S, Calibrator
 from gateway.control.loops.labels import LABELS_EVERY_S, LabelJoin
 from gateway.control.loops.retention import RETENTION_EVERY_S, Retention
 from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.metrics.feedback import feedback_counts
 from gateway.metrics.publish import RegistryPublisher
+from gateway.snapshot.publish import Publisher
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
 
@@ -82,8 +85,10 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
     feedback = feedback_counts(registry)
     retention = Retention(store, plan.retention_days)
     labels = LabelJoin(store, lambda state, how_many: feedback(state).inc(how_many))
+    calibrator = Calibrator(store, Publisher(store, now_us, coordination_url=plan.coordination_url))
     return [
         Loop(name="labels", every_s=LABELS_EVERY_S, run=labels.run),
+        Loop(name="calibration", every_s=CALIBRATION_EVERY_S, run=calibrator.run),
         Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run),
     ]
 

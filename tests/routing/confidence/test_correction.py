@@ -32,6 +32,11 @@ def test_alpha_follows_what_audits_find(errors: list[bool], expected: float) -> 
     assert corrected(0.1, errors) == pytest.approx(expected, abs=1e-12)
 
 
+def test_alpha_goes_on_from_where_it_stood() -> None:
+    whole = [True, False, True, False, False]
+    assert corrected(0.1, whole[3:], corrected(0.1, whole[:3])) == corrected(0.1, whole)
+
+
 def test_risk_below_what_was_asked_leaves_alpha_nearly_as_it_was() -> None:
     errors = [at % 20 == 0 for at in range(1, 401)]  # one in twenty
     assert corrected(0.1, errors) > 0.09
