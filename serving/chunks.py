@@ -9,7 +9,7 @@ from routing.confidence.json_values import JsonValues
 from routing.cost.prices import Usage
 from serving.errors import Faulted, Malformed
 from serving.logprobs import NULL, Rewrite
-from serving.said import Said, text_of
+from serving.said import Said, call_texts, text_of
 from serving.structure import Structure
 from serving.tokens import StreamTokens
 from serving.usage import usage_of
@@ -153,6 +153,11 @@ class ChunkReader:
         return text_of(self._said.content, self._said.calls) if self._said is not None else None
 
     @property
+    def tool_calls(self) -> tuple[tuple[str, str], ...]:
+        """Name and arguments of each tool call so far, where they are kept."""
+        return () if self._said is None else call_texts(self._said.calls)
+
+    @property
     def features(self) -> Features | None:
         """The features of what has come so far."""
         if self._summed is None:
@@ -201,16 +206,18 @@ class ChunkReader:
         if not self._has_answer:
             self._has_answer = bool(delta.content or choice.text or delta.tool_calls or delta.function_call)
         if self._said is not None:
-            self._keep(delta)
+            self._keep(delta, choice.text)
         if has_logprobs and self._rewrite is not None:
             payload = self._rewrite(payload, raw)
         if delta.refusal:
             self._is_refused = True
         return payload
 
-    def _keep(self, delta: _Delta) -> None:
+    def _keep(self, delta: _Delta, text: Any) -> None:
         if self._said is not None:
             self._said.take(delta)
+            if isinstance(text, str):
+                self._said.say(text)
         if self._json is not None and isinstance(delta.content, str):
             self._json.touches(delta.content)
 

@@ -33,6 +33,17 @@ def _call(call: object) -> ToolCall:
     return ToolCall(None, None, is_function=not is_other_kind)
 
 
+def call_texts(calls: Iterable[ToolCall]) -> tuple[tuple[str, str], ...]:
+    """Name and arguments of each call, as texts; arguments that are no JSON for a kind of call that is not known."""
+    return tuple((str(call.name), _arguments_of(call) if call.is_function else "?") for call in calls)
+
+
+def _arguments_of(call: ToolCall) -> str:
+    if isinstance(call.arguments, str):
+        return call.arguments
+    return "" if call.arguments is None else orjson.dumps(call.arguments).decode()
+
+
 def text_of(content: object, calls: Iterable[ToolCall]) -> str | None:
     """The content, or the calls as JSON that is the same for calls that mean the same; `None` where nothing is said."""
     if isinstance(content, str) and content:
@@ -71,6 +82,10 @@ class Said:
                     self._add(index if isinstance(index, int) else at, call, call.get("function"))
         if isinstance(delta.function_call, dict):
             self._add("function_call", {}, delta.function_call)
+
+    def say(self, text: str) -> None:
+        """Take in a piece of a text completion."""
+        self._pieces.append(text)
 
     @property
     def content(self) -> str:

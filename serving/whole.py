@@ -11,7 +11,7 @@ from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import ErrorInstead, Faulted, Malformed
 from serving.logprobs import NULL, Rewrite, read_logprobs
-from serving.said import calls_in, text_of
+from serving.said import call_texts, calls_in, text_of
 from serving.structure import Structure
 from serving.usage import usage_of
 
@@ -72,6 +72,11 @@ class WholeAnswer:
         if message is None:
             return text_of(self.first.text, ())
         return text_of(message.content, calls_in(message))
+
+    @property
+    def tool_calls(self) -> tuple[tuple[str, str], ...]:
+        """Name and arguments of each tool call in it."""
+        return () if self.first.message is None else call_texts(calls_in(self.first.message))
 
 
 def read_whole(

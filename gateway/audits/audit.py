@@ -5,14 +5,13 @@ from time import monotonic
 from gateway.audits.calls import Admission, AuditCalls
 from gateway.audits.drawn import Drawn
 from gateway.clock import Clock
-from gateway.exchange.facts import Attempt, Exchange
+from gateway.exchange.facts import Answer, Attempt, Exchange
 from gateway.exchange.record import features_text
 from routing.audit.compare import Said
 from routing.audit.judge import judge_messages, judged, request_text, verdict_in
-from routing.audit.verdict import Comparison
+from routing.audit.verdict import Comparison, undefined
 from routing.words import Result
 from serving.errors import Faulted, UpstreamError
-from serving.whole import WholeAnswer
 
 _WITH_ANSWER = frozenset({Result.COMPLETED, Result.DOUBTED, Result.INVALID})
 
@@ -37,16 +36,11 @@ class Audit:
         """
         arm = await self._arms()
         if arm is None:  # which makes asking the large model pointless
-            return self._without_arm()
+            return undefined("the arm did not answer")
         large = await self._larges()
         comparison = self._plan.comparer.compare(arm, large)
         if comparison is None:
             return await self._judge(arm.text or "", large.text or "")
-        return comparison
-
-    def _without_arm(self) -> Comparison:
-        comparison = self._plan.comparer.compare(None, Said())
-        assert comparison is not None
         return comparison
 
     async def _arms(self) -> Said | None:
@@ -73,7 +67,6 @@ class Audit:
             stream.settle(None, exchange.inquiry.size_bytes)
             stream.release() if stream.has_ended else stream.close()
             self.calls.add_rest(attempt, before, started_us, started_s)
-        attempt.flaw = stream.flaw
         self.whole_features = features_text(stream.features)
         return said_in(attempt)
 
@@ -103,11 +96,10 @@ class Audit:
 
 def said_in(attempt: Attempt) -> Said | None:
     """An attempt's answer; `None` where it brought none that is whole."""
-    if attempt.result not in _WITH_ANSWER:
-        return None
-    return Said(text=attempt.text, tool_calls=attempt.tool_calls, flaw=attempt.flaw)
+    answer = attempt.answer
+    return None if answer is None or attempt.result not in _WITH_ANSWER else said_by(answer)
 
 
-def said_by(answer: WholeAnswer) -> Said:
-    """A whole answer as it is compared."""
+def said_by(answer: Answer) -> Said:
+    """An answer as it is compared."""
     return Said(text=answer.text, tool_calls=answer.tool_calls, flaw=answer.flaw)

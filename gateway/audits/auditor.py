@@ -77,28 +77,31 @@ class Auditor:
         self._queue: Queue[tuple[Exchange, Drawn]] = Queue()
         self._waiting = 0
         self._waiting_bytes = 0
-        self._notices: list[str] = []
+        self._live: Live | None = None
 
     def follow(self, live: Live) -> None:
         """Audit by a new snapshot."""
-        now_us = self._clock()
-        plans, self._notices = {}, []
-        for name, route in live.routes.items():
-            if route.audit is None:
-                continue
-            unpriced = [model for model in _asked(route.audit) if price_at(live.models[model].prices, now_us) is None]
-            if unpriced:
-                self._notices.append(
-                    f"route {name} is not audited: without the price of {' and '.join(unpriced)} nobody knows when its "
-                    "spend_usd_per_day is reached; set models.NAME.price"
-                )
-            else:
-                plans[route.name] = (route.audit, route.arms)
-        self.books.follow(plans, now_us)
+        self._live = live
+        plans = {route.name: (route.audit, route.arms) for route in live.routes.values() if route.audit is not None}
+        self.books.follow(plans, self._clock())
 
     def notices(self) -> list[str]:
         """What operators should know."""
-        return self._notices
+        live = self._live
+        if live is None:
+            return []
+        found = [(name, self._unpriced(live, route.audit)) for name, route in live.routes.items()]
+        return [
+            f"route {name} is not audited: without a price of {' and '.join(models)} nobody knows when its "
+            "spend_usd_per_day is reached; set it in models"
+            for name, models in found
+            if models
+        ]
+
+    def _unpriced(self, live: Live, plan: AuditPlan | None) -> list[ModelName]:
+        now_us = self._clock()
+        asked = [] if plan is None else _asked(plan)
+        return [model for model in asked if price_at(live.models[model].prices, now_us) is None]
 
     def draw(self, exchange: Exchange) -> Drawn | None:
         """Draw a request that begins, or not. `None` also where it cannot be audited."""
@@ -115,10 +118,11 @@ class Auditor:
             return None
         size_bytes = exchange.inquiry.size_bytes
         reserved = _reserve(plan, exchange)
+        if reserved is None:
+            return None
+        book.note_reserve(reserved)
         has_room = self._waiting < MAX_WAITING and self._waiting_bytes + size_bytes <= MAX_WAITING_BYTES
-        if reserved is not None:
-            book.note_reserve(reserved)
-        if reserved is None or not has_room or not book.allowance.reserve(reserved):
+        if not has_room or not book.allowance.reserve(reserved):
             self._count(exchange, AuditResult.SKIPPED)
             return None
         self._waiting += 1

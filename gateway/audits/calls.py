@@ -123,6 +123,7 @@ class AuditCalls:
     async def _answer(
         self, live: LiveModel, purpose: Purpose, path: str, body: Mapping[str, Any], *, is_chat: bool
     ) -> WholeAnswer:
+        structure = self._exchange.inquiry.structure if purpose is Purpose.AUDIT else None
         upstream, timeouts = live.upstream, self._exchange.route.timeouts
         request = to_upstream(
             body,
@@ -143,7 +144,7 @@ class AuditCalls:
             answer = await connection.read_all()
             if connection.status != 200:
                 raise error_of(connection.status, connection.headers, answer, self._clock())
-            return read_whole(answer, judges=False, hides_logprobs=False, keeps_text=True)
+            return read_whole(answer, judges=False, structure=structure)
         finally:
             if connection.is_complete:
                 upstream.release(connection)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.audits.drawn import Drawn
 from gateway.data.guard import RequestHead
@@ -33,6 +33,22 @@ _RESULTS = {
 }
 
 
+class Answer(Protocol):
+    """What an answer says, once it is whole."""
+
+    @property
+    def text(self) -> str | None:
+        """In words, or its tool calls as JSON; `None` where it says nothing."""
+
+    @property
+    def tool_calls(self) -> tuple[tuple[str, str], ...]:
+        """Name and arguments (JSON text) of each."""
+
+    @property
+    def flaw(self) -> str | None:
+        """What is wrong with it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Attempt:
     """One call to one model. Times are of the monotonic clock, in seconds.
@@ -61,11 +77,11 @@ class Attempt:
     """What is wrong with an answer that is no answer to anybody: a hard gate that it did not pass."""
     usage: Usage | None = None
     finish_reason: str | None = None
+    answer_id: str | None = None
+    """The upstream's own name for the answer."""
     output_tokens_seen: int = 0
-    text: str | None = None
+    answer: Answer | None = None
     """What it said, kept only for an audit."""
-    tool_calls: tuple[tuple[str, str], ...] = ()
-    """Name and arguments of each tool call, kept only for an audit."""
 
     def fail(self, error: UpstreamError) -> AttemptEnd:
         """Note a failure, tell the breaker, and say what the flow is to make of it."""

@@ -6,6 +6,7 @@ from time import monotonic
 from gateway.exchange.facts import Attempt
 from routing.answer.hold import HoldState, decide, is_full
 from routing.answer.policy import HoldWindow
+from routing.confidence.features import Features
 from routing.confidence.gate import Gate, Judgement
 from serving.chunks import DONE, ChunkReader
 from serving.errors import Broken, TimedOut
@@ -116,9 +117,24 @@ class AnswerStream:
         reader, attempt = self._reader, self._attempt
         attempt.usage = reader.usage or estimated_usage(prompt_bytes, reader.tokens)
         attempt.output_tokens_seen = reader.tokens
-        attempt.finish_reason = reader.finish_reason
+        attempt.finish_reason, attempt.answer_id = reader.finish_reason, reader.answer_id
         if gate is not None:
             attempt.late = gate.judge_late(reader.features)
+
+    async def finish(self) -> None:
+        """Read to the end what nobody will be sent.
+
+        Raises:
+            UpstreamError: it broke off.
+        """
+        while not self.has_ended:
+            self.held.clear()
+            await self._read(None)
+
+    @property
+    def features(self) -> Features | None:
+        """Of what has come so far."""
+        return self._reader.features
 
     @property
     def has_content(self) -> bool:

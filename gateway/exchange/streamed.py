@@ -50,6 +50,13 @@ class StreamAttempts:
         if stream.has_content:
             stream.settle(None, self._exchange.inquiry.size_bytes)
 
+    def _abandon(self, stream: AnswerStream) -> None:
+        """Give a doubtful stream up. For an audit it goes on where nobody waits for it, so that all of it is known."""
+        if self._exchange.audit is None:
+            stream.close()
+        else:
+            self._exchange.unfinished = stream
+
     async def _judge(self, call: Call, attempt: Attempt, stream: AnswerStream) -> AttemptEnd:
         exchange = self._exchange
         gate = exchange.gate_of(attempt)
@@ -62,7 +69,7 @@ class StreamAttempts:
             return Completed(judgement=judgement, is_committed=True)
         stream.settle(None, exchange.inquiry.size_bytes)
         if state is HoldState.ABANDONED and judgement is not None:
-            stream.close()
+            self._abandon(stream)
             attempt.succeed(Result.DOUBTED)
             return Doubted(judgement=judgement)
         self.streams[call.number] = stream
@@ -91,7 +98,9 @@ class StreamAttempts:
             shows_usage=inquiry.wants_usage,
             choices=inquiry.choices,
             structure=inquiry.structure,
+            keeps_text=exchange.audit is not None,
         )
+        attempt.answer = reader if exchange.audit is not None else None
         return AnswerStream(connection, reader, attempt, patience, prefix_tokens=exchange.policy.hold.tokens or 0)
 
     async def _check_head(self, connection: Connection) -> None:

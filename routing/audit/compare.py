@@ -2,6 +2,7 @@
 
     the arm's answer          the large model's      comparison
     none at all               anything               undefined: what did not arrive says nothing of quality
+    neither text nor calls    anything               undefined: it cannot be read here
     flawed                    good                   disagrees: nobody could have used it
     anything                  none, or flawed        undefined: there is nothing to hold it to
     tool calls                tool calls             by name and arguments, whatever the comparer
@@ -88,6 +89,8 @@ def _without_reading(arm: Said | None, large: Said | None) -> Comparison | None:
         return undefined("the arm did not answer")
     if large.flaw is not None or not large.has_content:
         return undefined(f"the large model's answer is flawed: {large.flaw or 'empty'}")
+    if arm.flaw is None and arm.text is None and not arm.tool_calls:
+        return undefined("the arm's answer is neither text nor calls")
     if arm.flaw is not None or not arm.has_content:
         return Comparison(agrees=False, detail=f"the arm's answer is flawed: {arm.flaw or 'empty'}")
     if bool(arm.tool_calls) != bool(large.tool_calls):

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from gateway.audits.books import Books
 from gateway.audits.drawn import AuditPlan, plan_of
 from gateway.snapshot.document import AuditEntry, ComparerEntry
-from gateway.store.audit_spend import Ask, Grant
 from routing.audit.compare import ComparerKind
 from routing.audit.sample import DAY_US
-from routing.audit.spend import Allowance, grant
+from routing.audit.spend import Allowance
 from routing.words import ModelName, RouteName
+from tests.fakes.audits import MemoryStore
 
 SUPPORT, V1, V2 = RouteName("support"), ModelName("v1"), ModelName("v2")
 NOON_US = 20_000 * DAY_US + DAY_US // 2
@@ -28,28 +28,6 @@ def plan(share: float = 0.1, min_labels: int = 300, cap: int = CAP) -> AuditPlan
     made = plan_of(entry, ModelName("large"))
     assert made is not None
     return made
-
-
-@dataclass
-class MemoryStore:
-    """What workers ask, in memory."""
-
-    rows: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    labels: dict[ModelName, int] = field(default_factory=dict)
-
-    def take(self, writer_id: str, asks: list[Ask]) -> list[Grant]:
-        """As the store answers."""
-        grants = []
-        for ask in asks:
-            mine = ask.route, ask.day, writer_id
-            same = [key for key in self.rows if key[:2] == mine[:2] and key != mine]
-            others = sum(self.rows[key] for key in same)
-            granted = grant(cap=ask.cap, others=others, committed=ask.committed, wanted=ask.wanted)
-            self.rows[mine] = granted
-            grants.append(
-                Grant(granted=granted, others=others, labels={arm: self.labels.get(arm, 0) for arm in ask.arms})
-            )
-        return grants
 
 
 @dataclass

@@ -31,7 +31,7 @@ def test_a_route_shows_agreement_and_success_by_arm_and_what_was_refused(admin: 
     ]
     BatchWriter(parts.store, "w", now_us).write(Batch(seq=1, entries=entries))  # type: ignore[arg-type]
     audit = audit_outcome(1)
-    audit = type(audit)(request_id=label.request_id, attempts=[], label=label, route="support", day=1, spent_nanousd=1)
+    audit = type(audit)(request_id=label.request_id, attempts=[], label=label)
     BatchWriter(parts.store, "w", now_us).write(Batch(seq=2, entries=[audit]))
     LabelJoin(parts.store, lambda state, count: None).run()
 

@@ -19,6 +19,7 @@ CALL = Said(tool_calls=(("find", '{"id": 7}'),))
         pytest.param(YES, None, None, id="a large model that did not answer leaves nothing to compare with"),
         pytest.param(YES, EMPTY, None, id="a flawed answer of the large model holds nobody to anything"),
         pytest.param(YES, Said(text=" \n"), None, id="white space is no answer to be held to"),
+        pytest.param(Said(), YES, None, id="an answer of a form that nobody here reads is not judged"),
         pytest.param(EMPTY, EMPTY, None, id="two flawed answers agree on nothing"),
         pytest.param(EMPTY, YES, False, id="a flawed answer where a good one was possible is wrong"),
         pytest.param(Said(text="yes", flaw="invalid_json"), YES, False, id="a flaw counts whatever the text"),
