@@ -44,7 +44,7 @@ def _idle_confidence(path: str, fallback: Fallback) -> Iterator[Problem]:
 
 def _unpriced_audit(path: str, audit: Audit, fallback: Fallback, config: Config) -> Iterator[Problem]:
     asked = [fallback.to, audit.compare.judge] if isinstance(audit.compare, ByJudge) else [fallback.to]
-    for name in asked:
+    for name in dict.fromkeys(asked):
         if config.models[name].price is None:
             sentence = f"nothing is audited while {name} has no price, since nobody knows what an audit would cost"
             yield Problem(path=path, sentence=sentence)

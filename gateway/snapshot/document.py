@@ -135,7 +135,7 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that operators changed at run time."""
     audit: AuditEntry | None = None
     judges: dict[ModelName, JudgeEntry] = {}
-    """By arm; an arm that is not there has no calibration."""
+    """By arm, where there is a fallback; an arm that is not there compares nothing."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

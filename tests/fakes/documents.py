@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.snapshot.document import ConfidenceEntry, FallbackEntry, KeyEntry, ModelEntry, TimeoutsEntry
+from gateway.snapshot.document import AuditEntry, ConfidenceEntry, FallbackEntry, KeyEntry, ModelEntry, TimeoutsEntry
 from gateway.snapshot.file import FileDocument, FileRoute
 from routing.answer.policy import CONDITIONAL_REASONS, HoldWindow
 from routing.words import ModelName, RouteName
@@ -19,6 +19,7 @@ def file_document(
     total_s: float = 600,
     routes: tuple[RouteName, ...] = (SUPPORT,),
     has_fallback: bool = True,
+    audit: AuditEntry | None = None,
 ) -> FileDocument:
     """One route `support` over `v1` and `v2`, which falls back to `large`."""
     fallback = FallbackEntry(
@@ -32,6 +33,7 @@ def file_document(
         unit=("header:x-user-id", "request"),
         fallback=fallback if has_fallback else None,
         timeouts=TimeoutsEntry(total_s=total_s),
+        audit=audit,
     )
     return FileDocument(
         keys=(KeyEntry(name="app", digest="0" * 64, scopes=frozenset({"inference"})),),

@@ -125,6 +125,26 @@ def test_a_threshold_that_never_acts_is_a_warning() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("mode", "field"),
+    [("budget", "share: 0.2"), ("risk", "alpha: 0.1"), ("selective_risk", "alpha: 0.1"), ("utility", "value_usd: 1")],
+)
+def test_so_is_a_mode_that_never_acts(mode: str, field: str) -> None:
+    idle = f"{{to: big, when: [error], confidence: {{mode: {mode}, {field}}}}}"
+
+    assert warnings(LEAST.replace("{to: big}", idle)) == [
+        f"routes.r.fallback.confidence: mode {mode} never acts, since `when` leaves out low_confidence"
+    ]
+
+
+def test_an_audit_whose_cost_nobody_knows_is_a_warning() -> None:
+    audited = "{to: big}, audit: {share: 0.02, spend_usd_per_day: 1, compare: {judge: big}}"
+
+    assert warnings(LEAST.replace("{to: big}", audited)) == [
+        "routes.r.audit: nothing is audited while big has no price, since nobody knows what an audit would cost"
+    ]
+
+
 def test_a_missing_lineage_file_is_a_warning_with_its_line(folder: Path) -> None:
     (folder / "v1.yaml").unlink()
     loaded = load(folder / "fallgate.yaml", ENVIRON)

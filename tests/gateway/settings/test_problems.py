@@ -31,6 +31,11 @@ NAME_RULE = (
     "is not a name; use letters, digits, '.', '_' and '-', beginning with a letter or digit, 64 characters at most"
 )
 NOT_YET = "not yet: this version cannot do it; leave it out"
+AUDIT = {"share": 0.02, "spend_usd_per_day": 5}
+COMPARE_FORMS = (
+    "must be exact, json, number, or a mapping: {fields: [order.id]} for JSON, {tolerance: 0.01} for numbers, or "
+    "{judge: MODEL}"
+)
 NO_MAPPING = "must be a mapping, that is, lines of KEY: VALUE"
 PRICE_FORMS = (
     "is no price; use {input: 2.50, output: 10.00} in dollars per million tokens, a list of these with `from`, or "
@@ -257,7 +262,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("routes.support.confidence", {"mode": "none"}, "routes.support.confidence: unknown key; it belongs in fallback"),
     *(
         (f"routes.support.{key}", {}, f"routes.support.{key}: {NOT_YET}")
-        for key in ("capture", "audit", "shadow", "experiment", "drift", "retrain", "limits")
+        for key in ("capture", "shadow", "experiment", "drift", "retrain", "limits")
     ),
     ("routes.support.unit", [], "routes.support.unit: must end with request or key, which every request has"),
     (
@@ -343,7 +348,8 @@ WRONG: list[tuple[str, object, str]] = [
     (
         "routes.support.fallback.confidence",
         {"mode": "sure"},
-        "routes.support.fallback.confidence.mode: 'sure' is not known; use none, observe or threshold",
+        "routes.support.fallback.confidence.mode: 'sure' is not known; "
+        "use none, observe, threshold, budget, risk, selective_risk or utility",
     ),
     (
         "routes.support.fallback.confidence",
@@ -351,13 +357,105 @@ WRONG: list[tuple[str, object, str]] = [
         "routes.support.fallback.confidence: must be a mapping, as in {mode: observe}",
     ),
     *(
+        ("routes.support.fallback.confidence", {"mode": mode}, f"routes.support.fallback.confidence.{key}: required")
+        for mode, key in (("budget", "share"), ("risk", "alpha"), ("selective_risk", "alpha"), ("utility", "value_usd"))
+    ),
+    *(
         (
             "routes.support.fallback.confidence",
-            {"mode": mode},
-            f"routes.support.fallback.confidence.mode: not yet: this version cannot do {mode}; "
-            "use none, observe or threshold",
+            {"mode": mode, key: value},
+            f"routes.support.fallback.confidence.{key}: {value} is not allowed; must be {limit}",
         )
-        for mode in ("budget", "risk", "selective_risk", "utility")
+        for mode, key, value, limit in (
+            ("budget", "share", 0, "more than 0"),
+            ("budget", "share", 1, "less than 1"),
+            ("risk", "alpha", 0, "more than 0"),
+            ("selective_risk", "alpha", 1.5, "less than 1"),
+            ("utility", "value_usd", 0, "more than 0"),
+            ("utility", "value_usd", 2000000, "1000000 or less"),
+        )
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "risk", "alpha": 0.1, "delta": 0},
+        "routes.support.fallback.confidence.delta: 0 is not allowed; must be more than 0",
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "risk", "alpha": "low"},
+        "routes.support.fallback.confidence.alpha: 'low' is not a number",
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "utility", "value_usd": 1.234e-08},
+        "routes.support.fallback.confidence.value_usd: 1.234E-8 has too many decimals; nine at most",
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "budget", "share": 0.2, "alpha": 0.1},
+        "routes.support.fallback.confidence.alpha: does not belong to mode budget",
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "selective_risk", "alpha": 0.1, "share": 0.2},
+        "routes.support.fallback.confidence.share: does not belong to mode selective_risk",
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "none", "score": "min_logprob"},
+        "routes.support.fallback.confidence.score: does not belong to mode none",
+    ),
+    (
+        "routes.support.fallback.confidence",
+        {"mode": "risk", "alpha": 0.1, "score": "perplexity"},
+        "routes.support.fallback.confidence.score: 'perplexity' is not known; use 'first_token', 'mean_logprob' or "
+        "'min_logprob'",
+    ),
+    # Audits
+    ("routes.support.audit", [], f"routes.support.audit: {NO_MAPPING}"),
+    (
+        "routes.support.audit",
+        {},
+        "routes.support.audit.share: required\nroutes.support.audit.spend_usd_per_day: required",
+    ),
+    *(
+        ("routes.support.audit", AUDIT | {key: value}, f"routes.support.audit.{said}")
+        for key, value, said in (
+            ("share", 0, "share: 0 is not allowed; must be more than 0"),
+            ("share", 1.1, "share: 1.1 is not allowed; must be 1 or less"),
+            ("spend_usd_per_day", 0, "spend_usd_per_day: 0 is not allowed; must be more than 0"),
+            ("min_labels", -1, "min_labels: -1 is not allowed; must be 0 or more"),
+            ("min_labels", 1.5, "min_labels: 1.5 is not a whole number"),
+            ("shares", 0.1, "shares: unknown key; did you mean 'share'?"),
+            ("compare", "same", f"compare: {COMPARE_FORMS}"),
+            ("compare", {}, f"compare: {COMPARE_FORMS}"),
+            ("compare", ["exact"], f"compare: {COMPARE_FORMS}"),
+            (
+                "compare",
+                {"fields": []},
+                "compare.fields: is empty; name the fields that count, or write compare: json for all",
+            ),
+            (
+                "compare",
+                {"fields": ["a..b"]},
+                "compare.fields.0: 'a..b' is no path of a field, such as intent or order.items.0.id",
+            ),
+            ("compare", {"fields": "intent"}, "compare.fields: must be a list, as in [A, B]"),
+            ("compare", {"fields": ["a"], "tolerance": 0.1}, "compare.tolerance: does not belong beside fields"),
+            ("compare", {"tolerance": 1.5}, "compare.tolerance: 1.5 is not allowed; must be 1 or less"),
+            ("compare", {"judge": "larg"}, "compare.judge: 'larg' is not declared in models; did you mean 'large'?"),
+            (
+                "compare",
+                {"judge": "v1"},
+                "compare.judge: 'v1' is an arm of this route's split, so it would judge itself; to have both, declare "
+                "it in models a second time under another name",
+            ),
+        )
+    ),
+    (
+        "routes.support",
+        {"split": {"v1": 100}, "audit": AUDIT},
+        "routes.support.audit: needs a fallback, since its answers are what the arms' are compared with",
     ),
     ("routes.support.timeouts", {"idle_s": 0}, "routes.support.timeouts.idle_s: 0 is not allowed; must be more than 0"),
     ("routes.support.timeouts", {"idle": 5}, "routes.support.timeouts.idle: unknown key; did you mean 'idle_s'?"),

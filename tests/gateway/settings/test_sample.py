@@ -8,14 +8,21 @@ import yaml
 
 from gateway.settings.load import load, load_text
 from gateway.settings.models import (
+    BudgetConfidence,
+    ByFields,
+    ByJudge,
+    ByNumber,
     Config,
     DatedTokenPrice,
     HoldPrefix,
     NoConfidence,
     ObserveConfidence,
     RateCard,
+    RiskConfidence,
+    SelectiveRiskConfidence,
     ThresholdConfidence,
     TokenPrice,
+    UtilityConfidence,
 )
 from gateway.settings.schema import json_schema
 from routing.words import Reason
@@ -114,6 +121,7 @@ def test_what_is_absent_and_has_no_default_is_none(least: Config) -> None:
     assert (tuned.api_key, tuned.price, tuned.lineage) == (None, None, None)
     without = load_text(LEAST.replace("    fallback: {to: large}\n", ""), {}).config
     assert without.routes["support"].fallback is None
+    assert least.routes["support"].audit is None
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,20 @@ def test_what_is_absent_and_has_no_default_is_none(least: Config) -> None:
         (
             "{mode: threshold, score: min_logprob, min: 0.5}",
             ThresholdConfidence.model_validate({"mode": "threshold", "score": "min_logprob", "min": 0.5}),
+        ),
+        (
+            "{mode: observe, score: first_token}",
+            ObserveConfidence.model_validate({"mode": "observe", "score": "first_token"}),
+        ),
+        ("{mode: budget, share: 0.2}", BudgetConfidence.model_validate({"mode": "budget", "share": 0.2})),
+        ("{mode: risk, alpha: 0.1}", RiskConfidence.model_validate({"mode": "risk", "alpha": 0.1, "delta": 0.1})),
+        (
+            "{mode: selective_risk, alpha: 0.1, delta: 0.05}",
+            SelectiveRiskConfidence.model_validate({"mode": "selective_risk", "alpha": 0.1, "delta": 0.05}),
+        ),
+        (
+            "{mode: utility, value_usd: 0.35}",
+            UtilityConfidence.model_validate({"mode": "utility", "value_usd": Decimal("0.35")}),
         ),
     ],
 )
@@ -149,6 +171,26 @@ def test_a_hold_is_a_word_or_a_prefix_with_its_own_defaults(written: str, meant:
 
     assert fallback is not None
     assert fallback.hold == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("", "exact"),
+        (", compare: json", "json"),
+        (", compare: number", "number"),
+        (", compare: {fields: [intent, order.items.0.id]}", ByFields(fields=("intent", "order.items.0.id"))),
+        (", compare: {tolerance: 0.05}", ByNumber(tolerance=0.05)),
+        (", compare: {judge: large}", ByJudge(judge="large")),
+    ],
+)
+def test_a_comparer_is_a_word_or_a_mapping(written: str, meant: object) -> None:
+    text = f"{LEAST}    audit: {{share: 0.02, spend_usd_per_day: 1.50{written}}}\n"
+    audit = load_text(text, {}).config.routes["support"].audit
+
+    assert audit is not None
+    assert (audit.share, audit.spend_usd_per_day, audit.min_labels) == (0.02, Decimal("1.50"), 300)
+    assert audit.compare == meant
 
 
 def test_dated_prices_come_out_in_ascending_order() -> None:
@@ -184,6 +226,10 @@ def test_the_sample_fits_the_schema_as_it_is_written() -> None:
         {"routes": {"r": {"split": {"m": 100}, "shadow": {}}}},
         {"routes": {"r": {"split": {"m": 100}, "fallback": {"to": "b", "confidence": {"mode": "observe", "min": 1}}}}},
         {"routes": {"r": {"split": {"m": 100}, "fallback": {"to": "b", "hold": "some"}}}},
+        {"routes": {"r": {"split": {"m": 100}, "fallback": {"to": "b", "confidence": {"mode": "risk", "alpha": 1}}}}},
+        {"routes": {"r": {"split": {"m": 100}, "fallback": {"to": "b", "confidence": {"mode": "budget"}}}}},
+        {"routes": {"r": {"split": {"m": 100}, "audit": {"share": 0.1}}}},
+        {"routes": {"r": {"split": {"m": 100}, "audit": {"share": 0.1, "spend_usd_per_day": 1, "compare": "same"}}}},
     ],
 )
 def test_the_schema_refuses_what_a_schema_can_see(change: dict[str, object]) -> None:

@@ -7,9 +7,10 @@ from gateway.identity import digest_of
 from gateway.settings.models import Config
 from gateway.settings.secret import Secret
 from gateway.snapshot.compile import from_config
-from gateway.snapshot.document import ConfidenceEntry, KeyEntry
+from gateway.snapshot.document import AuditEntry, ComparerEntry, ConfidenceEntry, KeyEntry
 from gateway.snapshot.file import decode_file, encode_file
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
+from routing.audit.compare import ComparerKind
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scores import ScoreName
 from routing.cost.prices import Price
@@ -17,7 +18,12 @@ from routing.words import Reason, TokenKind
 from tests.fakes.documents import LARGE, SUPPORT, V1, V2
 
 
-def config(*, model: dict[str, Any] | None = None, fallback: dict[str, Any] | None = None) -> Config:
+def config(
+    *,
+    model: dict[str, Any] | None = None,
+    fallback: dict[str, Any] | None = None,
+    audit: dict[str, Any] | None = None,
+) -> Config:
     """A file with one key, two versions and a fallback, parts of which a test replaces."""
     vllm = {"provider": "vllm", "base_url": "http://127.0.0.1:1/v1/", "model": "support"}
     return Config.model_validate(
@@ -29,6 +35,7 @@ def config(*, model: dict[str, Any] | None = None, fallback: dict[str, Any] | No
                     "split": {"v1": Decimal("33.33"), "v2": Decimal("66.67")},
                     "fallback": {"to": "large", **(fallback or {})},
                     "timeouts": {"total_s": 30},
+                    "audit": audit,
                 }
             },
         }
@@ -49,7 +56,8 @@ def test_percentages_are_hundredths_and_secrets_digests() -> None:
 
 def test_a_file_is_read_back_as_it_was() -> None:
     price = {"input": Decimal("2.50"), "output": Decimal(10), "from": "2026-11-01"}
-    file = from_config(config(model={"price": [price]}))
+    audit = {"share": 0.02, "spend_usd_per_day": 5, "compare": {"fields": ["intent"]}}
+    file = from_config(config(model={"price": [price]}, audit=audit))
 
     assert decode_file(encode_file(file)) == file
     assert encode_file(decode_file(encode_file(file))) == encode_file(file)
@@ -115,6 +123,20 @@ def test_every_form_of_price_is_nano_dollars(price: object, expected: tuple[Pric
             {"mode": "threshold", "score": "min_logprob", "min": 0.8},
             ConfidenceEntry(mode=ConfidenceMode.THRESHOLD, score=ScoreName.MIN_LOGPROB, minimum=0.8),
         ),
+        (
+            {"mode": "observe", "score": "first_token"},
+            ConfidenceEntry(mode=ConfidenceMode.OBSERVE, score=ScoreName.FIRST_TOKEN),
+        ),
+        ({"mode": "budget", "share": 0.2}, ConfidenceEntry(mode=ConfidenceMode.BUDGET, share=0.2)),
+        ({"mode": "risk", "alpha": 0.05}, ConfidenceEntry(mode=ConfidenceMode.RISK, alpha=0.05, delta=0.1)),
+        (
+            {"mode": "selective_risk", "alpha": 0.05, "delta": 0.2},
+            ConfidenceEntry(mode=ConfidenceMode.SELECTIVE_RISK, alpha=0.05, delta=0.2),
+        ),
+        (
+            {"mode": "utility", "value_usd": Decimal("0.000000001")},
+            ConfidenceEntry(mode=ConfidenceMode.UTILITY, value_nanousd=1),
+        ),
     ],
 )
 def test_confidence_is_taken_over(confidence: dict[str, object], expected: ConfidenceEntry) -> None:
@@ -122,6 +144,32 @@ def test_confidence_is_taken_over(confidence: dict[str, object], expected: Confi
 
     assert fallback is not None
     assert fallback.confidence == expected
+
+
+@pytest.mark.parametrize(
+    ("compare", "expected"),
+    [
+        ({}, ComparerEntry(kind=ComparerKind.EXACT)),
+        ({"compare": "json"}, ComparerEntry(kind=ComparerKind.JSON)),
+        ({"compare": "number"}, ComparerEntry(kind=ComparerKind.NUMBER, tolerance=0.01)),
+        ({"compare": {"tolerance": 0}}, ComparerEntry(kind=ComparerKind.NUMBER, tolerance=0.0)),
+        ({"compare": {"fields": ["a.b"]}}, ComparerEntry(kind=ComparerKind.JSON, fields=("a.b",))),
+        ({"compare": {"judge": "large"}}, ComparerEntry(kind=ComparerKind.JUDGE, judge=LARGE)),
+    ],
+)
+def test_audits_are_taken_over(compare: dict[str, object], expected: ComparerEntry) -> None:
+    audit = {"share": 0.02, "min_labels": 50, "spend_usd_per_day": Decimal("1.50"), **compare}
+
+    assert from_config(config(audit=audit)).routes[SUPPORT].audit == AuditEntry(
+        share=0.02, min_labels=50, spend_nanousd_per_day=1_500_000_000, compare=expected
+    )
+
+
+def test_a_file_of_before_there_were_audits_can_still_be_read() -> None:
+    encoded = encode_file(from_config(config())).replace('"audit":null,', "")
+
+    assert "audit" not in encoded
+    assert decode_file(encoded) == from_config(config())
 
 
 @pytest.mark.parametrize(
