@@ -117,7 +117,10 @@ def _conforms(text: object, schema: Any) -> bool | None:
 
 
 def _validator_of(schema: Any) -> "Validator | None":
-    written = schema.encode(errors="replace") if isinstance(schema, str) else orjson.dumps(schema)
+    try:
+        written = schema.encode() if isinstance(schema, str) else orjson.dumps(schema)
+    except (UnicodeEncodeError, orjson.JSONEncodeError):
+        return None  # nested deeper than can be written
     return _compiled(written) if len(written) <= _MAX_SCHEMA_BYTES else None
 
 

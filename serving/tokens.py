@@ -64,12 +64,12 @@ class StreamTokens:
         """As long as it is not clear that the answer has begun, or when there is reasoning again."""
         reasoning = delta.reasoning or delta.reasoning_content
         is_call = bool(delta.tool_calls or delta.function_call)
-        if reasoning and not self._has_answer:
-            self._pending.clear()  # the mark in front of it
+        if reasoning:
             self._has_reasoning = True
+            if not self._has_answer:
+                self._pending.clear()  # the mark in front of it
         if is_call and not self._has_answer and self._is_json:
             # The request asked for JSON, and the answer is a call, whose tokens are none of such a text.
-            self._is_json = False
             self._tally = Tally()
         if not (delta.content or is_call):
             if not self._has_reasoning:

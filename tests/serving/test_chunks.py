@@ -10,6 +10,7 @@ from routing.confidence.scores import ScoreName, raw_score
 from serving.chunks import ChunkReader
 from serving.errors import Faulted, Malformed
 from serving.logprobs import without
+from serving.structure import structure_of
 from tests.fakes.raw_upstream import logprobs
 
 
@@ -163,3 +164,115 @@ def test_an_empty_stream_is_not_whole_for_its_done() -> None:
     read = reader()
     read.read(b"[DONE]")
     assert not read.is_whole
+
+
+def entry(token: str, logprob: float, *others: tuple[str, float]) -> dict[str, Any]:
+    tokens = [
+        {"token": text, "logprob": number, "bytes": list(text.encode())} for text, number in ((token, logprob), *others)
+    ]
+    return {**tokens[0], "top_logprobs": tokens if others else []}
+
+
+def said(text: str, *entries: dict[str, Any], **choice: Any) -> bytes:
+    """A chunk of content with the tokens of it."""
+    return chunk({"content": text}, logprobs={"content": list(entries)}, **choice)
+
+
+def whole_of(*payloads: bytes, **options: Any) -> ChunkReader:
+    read = reader(**options)
+    for payload in payloads:
+        read.read(payload)
+    return read
+
+
+# The structure asked for
+
+WANTED = {"response_format": {"type": "json_schema", "json_schema": {"schema": {"required": ["intent"]}}}}
+TOOLS = {"tools": [{"type": "function", "function": {"name": "lookup", "parameters": {"required": ["id"]}}}]}
+JSON_TOKENS = ['{"', "intent", '":', ' "', "ref", "und", '"}']
+
+
+def stream_of(tokens: list[str], finish: str = "stop") -> list[bytes]:
+    chunks = [said(token, entry(token, -0.5 - at / 8, ("x", -2.0))) for at, token in enumerate(tokens)]
+    return [*chunks, said("", entry("<|im_end|>", -5.0), finish_reason=finish)]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "finish", "is_valid"),
+    [
+        (JSON_TOKENS, "stop", True),
+        (JSON_TOKENS[:-1], "length", False),
+        (["{", "}"], "stop", False),
+        (["Sorry"], "stop", False),
+    ],
+)
+def test_a_stream_is_checked_at_its_end(tokens: list[str], finish: str, is_valid: bool) -> None:
+    read = reader(structure=structure_of(WANTED))
+    *chunks, last = stream_of(tokens, finish)
+    for payload in chunks:
+        read.read(payload)
+    assert read.features is None or read.features.is_valid is None
+    read.read(last)
+    assert read.flaw == (None if is_valid else "invalid_structure")
+    if read.features is not None:
+        assert read.features.is_valid is is_valid
+
+
+def test_of_a_json_stream_only_value_tokens_count() -> None:
+    read = whole_of(*stream_of(JSON_TOKENS), structure=structure_of(WANTED))
+    assert read.features is not None
+    assert (read.features.tokens, read.features.sum_logprob) == (2, -1.0 - 1.125)
+
+
+def test_the_value_is_there_when_its_last_bracket_is() -> None:
+    read = reader(structure=structure_of(WANTED))
+    has_value = []
+    for payload in stream_of([*JSON_TOKENS, "\n"]):
+        read.read(payload)
+        has_value.append(read.has_value)
+    assert has_value == [False] * 6 + [True] * 3
+    assert not whole_of(*stream_of(JSON_TOKENS)).has_value
+
+
+def calls(*functions: dict[str, Any]) -> list[bytes]:
+    return [
+        chunk({"tool_calls": [{"index": 0, "function": function}]}, logprobs={"content": [entry("x", -0.5)]})
+        for function in functions
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flaw"), [('{"id": 5}', None), ('{"ids": 5}', "invalid_structure"), ('{"id": 5', "invalid_structure")]
+)
+@pytest.mark.parametrize("asked", [TOOLS, {**TOOLS, **WANTED}], ids=["tools", "tools and JSON"])
+def test_a_streamed_call_is_checked_and_its_tokens_all_count(asked: Any, arguments: str, flaw: str | None) -> None:
+    pieces = [{"name": "lookup", "arguments": ""}, {"arguments": arguments[:3]}, {"arguments": arguments[3:]}]
+    mark = chunk({}, logprobs={"content": [entry("<tool_call>", -3.0)]})
+    read = whole_of(mark, *calls(*pieces), chunk(finish_reason="tool_calls"), structure=structure_of(asked))
+    assert read.flaw == flaw
+    assert read.features is not None
+    assert (read.features.tokens, read.features.is_valid) == (4, flaw is None)
+
+
+def test_of_several_answers_none_is_checked() -> None:
+    read = whole_of(
+        chunk({"content": "{"}, finish_reason="stop"), judges=False, choices=2, structure=structure_of(WANTED)
+    )
+    assert (read.flaw, read.has_value) == (None, False)
+
+
+# What it is called, and what it says
+
+
+def test_the_upstreams_name_and_the_text_are_kept_where_they_are_wanted() -> None:
+    read = reader(keeps_text=True)
+    assert (read.answer_id, read.text) == (None, None)
+    for payload in stream_of(["Ye", "s"]):
+        read.read(payload)
+    assert (read.answer_id, read.text) == ("x", "Yes")
+    assert whole_of(*stream_of(["Yes"])).text is None
+
+
+def test_the_text_of_a_call_is_json() -> None:
+    read = whole_of(*calls({"name": "f", "arguments": '{"b": 1,'}, {"arguments": '"a": 2}'}), keeps_text=True)
+    assert read.text == '[{"arguments":{"a":2,"b":1},"name":"f"}]'

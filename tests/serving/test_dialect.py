@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from serving.dialect import DROPPED, OPENAI_ONLY, VLLM_ONLY, to_upstream
+from serving.logprobs import ALTERNATIVES
 
 BODY: dict[str, Any] = {"model": "support", "messages": [{"role": "user", "content": "grüße"}], "temperature": 0}
 
@@ -42,6 +43,25 @@ def test_what_a_hosted_text_completion_knows_is_kept() -> None:
 def test_log_probabilities_are_asked_for(logprobs: dict[str, Any]) -> None:
     assert sent({**BODY, **logprobs}, asks=True)["logprobs"] is True
     assert sent({**BODY, **logprobs}).get("logprobs", "absent") == logprobs.get("logprobs", "absent")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent_on"),
+    [
+        ({}, ALTERNATIVES),
+        ({"top_logprobs": None}, ALTERNATIVES),
+        ({"logprobs": True}, ALTERNATIVES),
+        ({"logprobs": True, "top_logprobs": 0}, ALTERNATIVES),
+        ({"logprobs": True, "top_logprobs": 1}, ALTERNATIVES),
+        ({"logprobs": True, "top_logprobs": 20}, 20),
+        ({"logprobs": True, "top_logprobs": 0, "logprob_token_ids": [1, 2]}, 0),
+    ],
+)
+def test_alternatives_are_asked_for_as_many_as_the_client_or_the_gateway_needs(
+    asked: dict[str, Any], sent_on: int
+) -> None:
+    assert sent({**BODY, **asked}, asks=True)["top_logprobs"] == sent_on
+    assert sent({**BODY, **asked}).get("top_logprobs") == asked.get("top_logprobs")
 
 
 @pytest.mark.parametrize(

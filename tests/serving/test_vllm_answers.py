@@ -1,7 +1,11 @@
 """What a real vLLM 0.32 sent (tests/fixtures/vllm), read by the readers."""
 
 import json
+import re
+from itertools import accumulate
+from math import exp, log
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,7 @@ from serving.errors import ModelMissing, RequestRejected
 from serving.logprobs import without
 from serving.sse import EventSplitter
 from serving.statuses import error_of
+from serving.structure import structure_of
 from serving.whole import read_whole
 
 VLLM = Path(__file__).parent.parent / "fixtures" / "vllm"
@@ -94,3 +99,70 @@ def test_a_missing_adapter_is_the_operators_matter() -> None:
 
     assert isinstance(error, ModelMissing)
     assert "support" not in str(error)
+
+
+def values_in(tokens: list[str]) -> list[int]:
+    """The places of the tokens that touch a value, told another way: by the values' places in the text."""
+    text = "".join(tokens)
+    spans = [found.span(1) for found in re.finditer(r'": "([^"]+)"', text)]
+    starts = list(accumulate(map(len, tokens), initial=0))
+    return [at for at in range(len(tokens)) if any(starts[at] < end and start < starts[at + 1] for start, end in spans)]
+
+
+@pytest.mark.parametrize("name", ["whole.json", "whole-top2.json"])
+def test_with_json_asked_only_the_values_count(name: str) -> None:
+    body = (VLLM / name).read_bytes()
+    content = json.loads(body)["choices"][0]["logprobs"]["content"]
+    counted = [content[at]["logprob"] for at in values_in([entry["token"] for entry in content])]
+    structure = structure_of({"response_format": {"type": "json_object"}})
+
+    answer = read_whole(body, judges=True, structure=structure)
+
+    assert 0 < len(counted) < len(content)
+    assert answer.features is not None
+    assert answer.features.tokens == len(counted)
+    assert answer.features.sum_logprob == pytest.approx(sum(counted))
+    assert answer.features.min_logprob == min(counted)
+    assert answer.features.is_valid
+    assert (answer.features.max_entropy is not None) == (name == "whole-top2.json")
+
+
+def test_the_entropies_are_those_of_the_alternatives() -> None:
+    body = (VLLM / "whole-top2.json").read_bytes()
+    entropies = []
+    for entry in json.loads(body)["choices"][0]["logprobs"]["content"]:
+        shares = [exp(other["logprob"]) for other in entry["top_logprobs"]]
+        shares.append(max(1 - sum(shares), 1e-300))
+        entropies.append(-sum(share * log(share) for share in shares))
+
+    features = read_whole(body, judges=True).features
+
+    assert features is not None
+    assert features.mean_entropy == pytest.approx(sum(entropies) / len(entropies), rel=1e-9)
+    assert features.max_entropy == pytest.approx(max(entropies), rel=1e-9)
+
+
+@pytest.mark.parametrize("asked", [None, {"response_format": {"type": "json_object"}}], ids=["text", "json"])
+def test_a_stream_has_the_features_of_its_whole(asked: dict[str, Any] | None) -> None:
+    data = (VLLM / "stream.sse").read_bytes()
+    structure = structure_of(asked) if asked else None
+    reader = ChunkReader(judges=True, shows_usage=True, structure=structure, keeps_text=True)
+    for event in EventSplitter().feed(data):
+        reader.read(event)
+
+    entries = [
+        entry
+        for line in data.split(b"\n\n")
+        if line.startswith(b"data: {")
+        for choice in json.loads(line[6:])["choices"]
+        for entry in (choice.get("logprobs") or {"content": []})["content"]
+    ]
+    message = {"role": "assistant", "content": reader.text}
+    body = {"choices": [{"message": message, "logprobs": {"content": entries}, "finish_reason": "stop"}]}
+    whole = read_whole(json.dumps(body).encode(), judges=True, structure=structure)
+
+    assert reader.features == whole.features
+    assert reader.features is not None
+    assert reader.features.is_valid is (True if asked else None)
+    assert reader.has_value is bool(asked)
+    assert reader.answer_id == "chatcmpl-01990a6e-0000-7000-8000-000000000001"

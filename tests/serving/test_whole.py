@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from routing.confidence.scores import ScoreName, raw_score
 from serving.errors import ErrorInstead, Faulted, Malformed, UpstreamError
 from serving.logprobs import without
+from serving.structure import structure_of
 from serving.whole import WholeAnswer, read_whole
 from tests.fakes.raw_upstream import completion, logprobs
 
@@ -148,3 +149,80 @@ def test_whatever_is_said_comes_through_unchanged(content: str, pairs: list[tupl
 def test_no_bytes_are_ever_a_bug(body: bytes) -> None:
     with pytest.raises(UpstreamError):
         read(body)
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize(
+    ("tokens", "counted"),
+    [
+        (["<think>", "Hm", "</think>", "\n", "Yes", "<|im_end|>"], 3),
+        (["Hm", "[/THINK]", "Yes", "<|im_end|>"], 2),
+        (["Hm", "[/THINK]", "No"], None),
+    ],
+)
+def test_the_tokens_of_reasoning_do_not_count(name: str, tokens: list[str], counted: int | None) -> None:
+    pairs = [(token, -1.0 / (1 + at)) for at, token in enumerate(tokens)]
+    answer = read(completion("Yes", choice={"logprobs": logprobs(*pairs)}, message={name: "Hm"}))
+    assert (answer.features and answer.features.tokens) == counted
+    if answer.features is not None and counted is not None:
+        assert answer.features.sum_logprob == pytest.approx(sum(logprob for _, logprob in pairs[-counted:]))
+
+
+WANTED = {"response_format": {"type": "json_schema", "json_schema": {"schema": {"required": ["intent"]}}}}
+TOOLS = {"tools": [{"type": "function", "function": {"name": "lookup", "parameters": {"required": ["id"]}}}]}
+JSON_PAIRS = [('{"', -0.9), ("intent", -0.8), ('":', -0.7), (' "', -0.6), ("ref", -0.5), ("und", -0.25), ('"}', -0.4)]
+
+
+@pytest.mark.parametrize(
+    ("content", "finish", "is_valid"),
+    [
+        ('{"intent": "refund"}', "stop", True),
+        ('{"intents": 5}', "stop", False),
+        ('{"intent": "ref', "length", False),
+        ("Sorry", "stop", False),
+    ],
+)
+def test_an_answer_is_checked_for_the_structure_asked_for(content: str, finish: str, is_valid: bool) -> None:
+    body = completion(content, choice={"logprobs": logprobs(*JSON_PAIRS), "finish_reason": finish})
+    answer = read_whole(body, judges=True, structure=structure_of(WANTED))
+    assert answer.flaw == (None if is_valid else "invalid_structure")
+    assert answer.features is not None
+    assert (answer.features.is_valid, answer.features.is_cut) == (is_valid, finish == "length")
+    assert (answer.features.tokens, answer.features.sum_logprob) == (2, -0.75)
+    unasked = read_whole(body, judges=True)
+    assert unasked.features is not None
+    assert (unasked.flaw, unasked.features.tokens, unasked.features.is_valid) == (None, 7, None)
+
+
+@pytest.mark.parametrize(("arguments", "flaw"), [('{"id": 5}', None), ('{"id"', "invalid_structure")])
+@pytest.mark.parametrize("asked", [TOOLS, {**TOOLS, **WANTED}], ids=["tools", "tools and JSON"])
+def test_a_call_is_checked_and_its_tokens_all_count(asked: Any, arguments: str, flaw: str | None) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "lookup", "arguments": arguments}}
+    body = completion(
+        None, choice={"logprobs": logprobs(("<tool_call>", -0.5), ("x", -0.5))}, message={"tool_calls": [call]}
+    )
+    answer = read_whole(body, judges=True, structure=structure_of(asked))
+    assert answer.flaw == flaw
+    assert answer.features is not None
+    assert (answer.features.tokens, answer.features.is_valid) == (2, flaw is None)
+
+
+@pytest.mark.parametrize(
+    ("body", "flaw"),
+    [
+        (completion("", choice={"finish_reason": "content_filter"}), "content_filter"),
+        (completion(None, message={"refusal": "no"}), "refused"),
+        (completion(""), "empty"),
+    ],
+)
+def test_what_is_no_answer_at_all_is_not_blamed_for_its_structure(body: bytes, flaw: str) -> None:
+    assert read_whole(body, judges=False, structure=structure_of(WANTED)).flaw == flaw
+
+
+def test_an_answer_has_the_upstreams_name_and_a_text() -> None:
+    answer = read(completion("Yes"))
+    assert (answer.answer_id, answer.text) == ("chatcmpl-raw", "Yes")
+    nameless = read(b'{"id": 5, "choices": [{"text": "Yes"}]}')
+    assert (nameless.answer_id, nameless.text) == (None, "Yes")
+    call = {"function": {"name": "f", "arguments": '{"a": 1}'}}
+    assert read(completion(None, message={"tool_calls": [call]})).text == '[{"arguments":{"a":1},"name":"f"}]'
