@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import build
+from gateway.cli.explain import fallback_sentence
 from gateway.cli.table import BUILT, NOT_BUILT
 from gateway.cli.traffic import moved
 from gateway.control.parts import Parts
@@ -147,6 +148,24 @@ def test_explain_says_which_arm_and_why(untouched_admin: Admin) -> None:
     mine = json.loads(run(untouched_admin.url, "explain", "support", "--unit", "user-1", "--json").stdout)
     assert mine["bucket"] != other["bucket"]
     assert mine["arm"] == ("support-v1" if mine["bucket"] < 5000 else "support-v2")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"),
+    [
+        ({"mode": "none"}, "confidence none"),
+        (
+            {"mode": "threshold", "score": "min_logprob", "min": 0.7},
+            "confidence threshold, min_logprob of at least 0.7",
+        ),
+        ({"mode": "budget", "score": None, "share": 0.2}, "confidence budget, share 0.2"),
+        ({"mode": "risk", "score": None, "alpha": 0.1, "delta": 0.05}, "confidence risk, alpha 0.1, delta 0.05"),
+        ({"mode": "utility", "score": None, "value_usd": 0.35}, "confidence utility, value_usd 0.35"),
+    ],
+)
+def test_a_fallback_is_told_with_the_fields_of_its_mode(confidence: dict[str, object], said: str) -> None:
+    fallback = {"to": "large", "enabled": True, "when": ["error"], "confidence": confidence}
+    assert fallback_sentence(fallback) == f"large, on error or unavailable ({said})"
 
 
 @pytest.mark.parametrize(

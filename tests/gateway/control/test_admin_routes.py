@@ -215,6 +215,7 @@ def test_the_confidence_mode_can_be_changed(admin: Admin) -> None:
         ({"confidence": {"mode": "threshold"}}, "confidence", "invalid_value"),
         ({"confidence": {"min": 1.5}}, "confidence.min", "invalid_value"),
         ({"audit": 0.1}, "audit", "invalid_value"),
+        ({"audit": None}, None, "invalid_value"),
         ({"shadow": {"share": 1}}, "shadow", "not_yet"),
         ({"split": {"support-v1": 100}}, "split", "invalid_value"),
     ],

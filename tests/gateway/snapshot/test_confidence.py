@@ -8,7 +8,7 @@ import pytest
 
 from gateway.snapshot.change import ClearOverlay, PolicyChange, route_etag
 from gateway.snapshot.compile import compile_document
-from gateway.snapshot.document import AuditEntry, ComparerEntry, ConfidenceEntry, JudgeEntry, Snapshot
+from gateway.snapshot.document import AuditEntry, ComparerEntry, ConfidenceEntry, Snapshot
 from gateway.snapshot.errors import InvalidAudit, InvalidConfidence, InvalidSplit, NoAudit, NoFallback, OverlayConflict
 from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope
 from gateway.snapshot.publish import Publisher
@@ -242,7 +242,7 @@ def test_a_document_is_a_function_of_what_it_is_made_of() -> None:
     assert compiled() == first
     assert compiled(first) == first
     assert judges.keys() == {V1, V2}
-    assert all(isinstance(judge, JudgeEntry) and judge.is_armed for judge in judges.values())
+    assert [judge.is_armed for judge in judges.values()] == [True, True]
     known.reverse()
     changed.reverse()
     assert compiled() == first

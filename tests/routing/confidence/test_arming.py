@@ -231,10 +231,5 @@ def test_online_and_offline_ask_for_as_much() -> None:
     )
 
 
-def test_grades_go_with_confidences() -> None:
-    with pytest.raises(ValueError, match="2 confidences and 1 grades"):
-        Graded(confidences=(0.1, 0.2), wrong=(1,))
-
-
 def test_a_scorer_of_another_kind_is_no_obstacle_to_a_guarantee() -> None:
     assert armed(RISK, scorer=calibration(whole=Scorer(kind=RANK.kind, grid=RANK.grid))).is_armed
