@@ -15,6 +15,7 @@ the time it takes to read them."""
 
 NULL: Final = msgspec.Raw(b"null")
 _KEY: Final = b'"logprobs":'
+_ALTERNATIVES_KEY: Final = b'"top_logprobs":'
 
 Rewrite = Callable[[bytes, bytes], bytes]
 """From a JSON text and the bytes of the (first) `logprobs` in it, an object, to the text that the client gets."""
@@ -111,25 +112,24 @@ def trimmed(json: bytes, logprobs: bytes, *, most: int) -> bytes:
 
 
 def _trimmed(logprobs: bytes, most: int) -> bytes | None:
-    """The value alone; `None` for one that is not as it should be."""
+    """The value alone; `None` for one that is not as upstreams write it."""
     try:
         shown = _shown.decode(logprobs)
-        if bytes(shown.refusal) != b"null":
+        entries = shown.content or ()
+        # The key stands once in each entry, and never within a string, where its quotes would have a backslash.
+        parts = logprobs.split(_ALTERNATIVES_KEY)
+        if len(parts) != len(entries) + 1 or bytes(shown.refusal) != b"null":
             return None
-        pieces, at = list[bytes](), 0
-        for entry in shown.content or ():
+        for at, entry in enumerate(entries, start=1):
             alternatives = bytes(entry.top_logprobs)
-            # Their first bytes cannot occur earlier: `[{"` is neither within a string nor in a list of numbers.
-            if alternatives.startswith(b'[{"'):
-                start = logprobs.index(alternatives, at)
-                kept = b",".join(_list.decode(alternatives)[:most]) if most else b""
-                pieces += (logprobs[at:start], b"[", kept, b"]")
-                at = start + len(alternatives)
-            elif alternatives not in (b"[]", b"null"):
+            part = parts[at]
+            if not (alternatives.startswith(b"[") and part.startswith(alternatives)):
                 return None
+            kept = b",".join(_list.decode(alternatives)[:most]) if most else b""
+            parts[at] = b"[%b]%b" % (kept, part[len(alternatives) :])
     except msgspec.DecodeError:
         return None
-    return b"".join((*pieces, logprobs[at:]))
+    return _ALTERNATIVES_KEY.join(parts)
 
 
 def _rewritten(json: bytes, change: Callable[[object], object]) -> bytes:
