@@ -21,7 +21,7 @@ def warnings_of(config: Config, tree: dict[str, Any]) -> Iterator[Problem]:
         yield from _api_key(f"models.{name}.api_key", model, tree["models"][name].get("api_key"))
     for name, route in config.routes.items():
         if route.fallback is not None:
-            yield from _idle_confidence(f"routes.{name}.fallback", route.fallback)
+            yield from _idle_confidence(f"routes.{name}.fallback.confidence", route.fallback, config)
             if route.audit is not None:
                 yield from _unpriced_audit(f"routes.{name}.audit", route.audit, route.fallback, config)
 
@@ -34,12 +34,13 @@ def _api_key(path: str, model: Model, written: object) -> Iterator[Problem]:
         yield Problem(path=path, sentence="stands in the file itself; ${NAME} would take it from the environment")
 
 
-def _idle_confidence(path: str, fallback: Fallback) -> Iterator[Problem]:
+def _idle_confidence(path: str, fallback: Fallback, config: Config) -> Iterator[Problem]:
     mode = fallback.confidence.mode
-    if mode in _IDLE or Reason.LOW_CONFIDENCE in fallback.when:
-        return
-    what = "the threshold" if mode is ConfidenceMode.THRESHOLD else f"mode {mode}"
-    yield Problem(path=f"{path}.confidence", sentence=f"{what} never acts, since `when` leaves out low_confidence")
+    if mode not in _IDLE and Reason.LOW_CONFIDENCE not in fallback.when:
+        what = "the threshold" if mode is ConfidenceMode.THRESHOLD else f"mode {mode}"
+        yield Problem(path=path, sentence=f"{what} never acts, since `when` leaves out low_confidence")
+    elif mode is ConfidenceMode.UTILITY and config.models[fallback.to].price is None:
+        yield Problem(path=path, sentence=f"mode utility does not act while {fallback.to} has no price")
 
 
 def _unpriced_audit(path: str, audit: Audit, fallback: Fallback, config: Config) -> Iterator[Problem]:

@@ -137,6 +137,16 @@ def test_so_is_a_mode_that_never_acts(mode: str, field: str) -> None:
     ]
 
 
+def test_so_is_a_utility_that_has_no_price_to_weigh() -> None:
+    weighed = "{to: big, confidence: {mode: utility, value_usd: 1}}"
+
+    assert warnings(LEAST.replace("{to: big}", weighed)) == [
+        "routes.r.fallback.confidence: mode utility does not act while big has no price"
+    ]
+    priced = LEAST.replace("model: b}", "model: b, price: {input: 1, output: 2}}")
+    assert warnings(priced.replace("{to: big}", weighed)) == []
+
+
 def test_an_audit_whose_cost_nobody_knows_is_a_warning() -> None:
     audited = "{to: big}, audit: {share: 0.02, spend_usd_per_day: 1, compare: {judge: big}}"
 
