@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench test-vllm train-demo docs lock clean
+.PHONY: help setup demo demo-risk test check bench test-vllm train-demo docs lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ setup: $(VENV)/.core ## A virtual environment with `fallgate` in it, without vLL
 
 demo: $(VENV)/.core ## The main job on real vLLM, or with MODELS=simulated on scripted models
 	@$(BIN)/python examples/demo/demo.py --models $(MODELS) $(if $(DRILL),--drill)
+
+demo-risk: $(VENV)/.core ## Does the bound on the risk hold? On real vLLM (a quarter of an hour), or with MODELS=simulated
+	@$(BIN)/python examples/demo/guarantee.py --models $(MODELS) $(RISK)
 
 test: $(VENV)/.dev ## The tests
 	@$(BIN)/python -m pytest -q -m "not vllm and not bench"

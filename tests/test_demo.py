@@ -1,14 +1,20 @@
-"""`make demo` as a user runs it: the processes, the table, the real openai client against it, and Ctrl-C."""
+"""`make demo` as a user runs it: the processes, the table, the real openai client against it, and Ctrl-C.
 
+And `make demo-risk`: that the bound holds, and that its report is what was recorded.
+"""
+
+import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import AsyncOpenAI, OpenAI
@@ -131,3 +137,109 @@ def test_ctrl_c_ends_all_of_it(demo: Demo) -> None:
     for port in ports:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, f"something still listens on {port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A run of `make demo-risk` that has ended."""
+
+    printed: str
+    code: int
+    report: dict[str, Any]
+    database: Path
+
+
+@pytest.fixture(scope="module", params=["simulated", pytest.param("vllm", marks=pytest.mark.vllm)])
+def proof(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Proof:
+    folder = tmp_path_factory.mktemp("proof")
+    report = folder / "report.json"
+    ran = subprocess.run(
+        [sys.executable, "examples/demo/guarantee.py", "--models", request.param]
+        + ["--folder", str(folder), "--json", str(report)]
+        + (["--at-once", "16"] if request.param == "simulated" else []),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert report.exists(), ran.stdout + ran.stderr
+    return Proof(ran.stdout, ran.returncode, json.loads(report.read_text()), folder / "fallgate.db")
+
+
+def _rows(proof: Proof, query: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(f"file:{proof.database}?mode=ro", uri=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_risk_of_held_out_tickets_is_within_its_bound(proof: Proof) -> None:
+    risk = proof.report["held_out"]["all"]
+
+    assert proof.code == 0, proof.printed
+    assert "holds:" in proof.printed
+    assert risk["n"] >= 300
+    assert risk["risk_lower"] <= 0.1
+    assert risk["risk"] == risk["served_and_wrong"] / risk["n"]
+    assert risk["risk_lower"] <= risk["risk"] <= risk["risk_upper"]
+
+
+def test_the_bound_is_armed_from_feedback_and_says_what_the_score_is_worth(proof: Proof) -> None:
+    calibration = proof.report["calibration"]
+    labels = _rows(proof, "SELECT count(*) FROM labels WHERE source = 'feedback' AND metric = 'success'")
+
+    assert calibration["armed"]
+    assert calibration["kind"] == "logistic"
+    assert 300 <= calibration["labels"] <= labels[0][0] <= proof.report["labelled"]["n"]
+    for quality in (calibration["quality"]["whole"], proof.report["held_out_quality"]):
+        assert 0.55 < quality["auroc"]["low"] <= quality["auroc"]["value"] <= quality["auroc"]["high"]
+        assert quality["ece"]["low"] <= quality["ece"]["value"] <= quality["ece"]["high"]
+    assert "AUROC" in proof.printed
+    assert "ECE" in proof.printed
+
+
+def test_the_cascade_does_both_what_it_costs_and_what_it_is_for(proof: Proof) -> None:
+    right, curve, money = (proof.report[name] for name in ("accuracy", "curve", "money"))
+
+    assert right["small"] < right["cascade"]
+    assert curve["weak"] == pytest.approx(right["small"])
+    assert curve["strong"] == pytest.approx(right["large"])
+    assert curve["apgr"] > 0.5
+    assert money["small_nanousd"] < money["cascade_nanousd"] < money["large_nanousd"]
+    assert "APGR" in proof.printed
+    assert "saved" in proof.printed
+
+
+def test_the_money_is_that_of_the_records(proof: Proof) -> None:
+    paid = _rows(
+        proof, "SELECT sum(cost_nanousd), count(*) FROM requests WHERE route = 'support' AND confidence_mode = 'risk'"
+    )
+
+    assert paid == [(proof.report["money"]["cascade_nanousd"], proof.report["held_out"]["all"]["n"])]
+
+
+def test_every_decision_can_be_made_again_from_its_record(proof: Proof) -> None:
+    again = proof.report["replayed"]
+
+    assert again["same"] == again["n"] > 0.9 * proof.report["held_out"]["all"]["n"]
+
+
+def test_streams_are_judged_by_their_start_which_waits_and_mostly_agrees(proof: Proof) -> None:
+    streams = proof.report["streams"]
+
+    assert streams["judged_by_prefix"] > 0.9 * streams["n"]
+    assert streams["added_ms"]["median"] > 0
+    assert streams["agreement"] > 0.7
+    assert 0 <= streams["late_low_confidence_share"] < 0.5
+
+
+def test_the_tickets_of_the_proof_are_new_and_worded_as_those_held_out_from_training() -> None:
+    code = "import asking, json; print(json.dumps([[(t.number, t.split, t.text.lower()) for t in some] for some in "
+    code += "(asking.new_tickets(620), asking.tickets.tickets())]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "examples" / "demo", capture_output=True, text=True, check=True
+    )
+    new, known = json.loads(ran.stdout)
+
+    assert len({text for _, _, text in new}) == 620
+    assert {split for _, split, _ in new} == {"test"}
+    assert not {text for _, _, text in new} & {text for _, _, text in known}

@@ -135,13 +135,15 @@ def money_of(cases: Sequence[Case]) -> Json:
     """What was paid, to the nano-dollar, and what the large model alone would have cost."""
     n = len(cases)
     paid, large = sum(case.record.cost_nanousd for case in cases), sum(case.large_nanousd for case in cases)
+    small = sum(case.small_nanousd for case in cases)
     return {
         "cascade_nanousd": paid,
+        "small_nanousd": small,
         "large_nanousd": large,
-        "small_nanousd": sum(case.small_nanousd for case in cases),
         "saved_nanousd": large - paid,
         "saved_share": 1 - paid / large,
         "cascade_usd_per_1000": paid / n / 1e6,
+        "small_usd_per_1000": small / n / 1e6,
         "large_usd_per_1000": large / n / 1e6,
         "saved_usd_per_1000": (large - paid) / n / 1e6,
     }

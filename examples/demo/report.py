@@ -1,4 +1,4 @@
-"""The report of `make demo-risk`, as a table."""
+"""The report of `make demo-risk`: four small tables and a verdict."""
 
 from __future__ import annotations
 
@@ -8,114 +8,115 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 Json = dict[str, Any]
-Row = tuple[str, str]
+Rows = Iterable[tuple[str, ...]]
 
 
 def show(console: Console, found: Json) -> None:
-    """Print all that was found, in the order in which it was found."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=False, title_justify="left", title_style="bold")
-    table.title = f"{found['arm']} under risk at most {_percent(found['alpha'])}, on {found['models']}"
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for title, rows in _sections(found):
-        table.add_row(Text(title, style="bold"), "", end_section=False)
-        for name, value in rows:
-            table.add_row(f"  {name}", Text(value))
-    console.print(table)
+    """Print all that was found."""
+    of = found["calibration"]
+    console.print(f"\n[bold]{found['arm']}, at most {found['alpha'] * 100:g} % served and wrong, on {found['models']}[/]")
+    console.print(
+        f"calibration {of['version']} ({of['kind']}, {of['labels']} labels): {of['reason']}\n", soft_wrap=True
+    )
+    _table(console, ("confidence", "labels", "AUROC", "ECE", "threshold"), _confidence(found))
+    _table(console, ("held-out tickets", "all", "whole", "streams"), _risk(found["held_out"], found["delta"]))
+    _table(console, ("", "with the fallback", "version alone", "large alone"), _beside(found))
+    _table(console, ("", ""), _further(found))
 
 
 def show_verdict(console: Console, found: Json) -> None:
     """The one line that it is about."""
-    risk, alpha = found["held_out"]["all"], _percent(found["alpha"])
-    bound = f"the lower bound of the risk is {_percent(risk['risk_lower'])}"
+    risk, alpha = found["held_out"]["all"], f"{found['alpha'] * 100:g} %"
+    bound = f"the Clopper-Pearson lower bound of the held-out risk is {_percent(risk['risk_lower'])}"
     if risk["holds"]:
-        console.print(f"[bold green]holds:[/] {bound}, not above {alpha}")
+        console.print(f"[bold green]holds:[/] {bound}, not above {alpha}", soft_wrap=True)
     else:
-        console.print(f"[bold red]does not hold:[/] {bound}, above {alpha}")
+        console.print(f"[bold red]does not hold:[/] {bound}, above {alpha}", soft_wrap=True)
 
 
-def _sections(found: Json) -> Iterable[tuple[str, Iterable[Row]]]:
-    yield "calibration", _calibration(found)
-    yield "held-out tickets", _held_out(found)
-    yield "money", _money(found["money"])
-    if found["streams"]["n"]:
-        yield "streams", _streams(found["streams"])
+def _table(console: Console, heads: tuple[str, ...], rows: Rows) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(heads))
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at and any(heads) else "left", style=None if at else "dim")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
-def _calibration(found: Json) -> Iterable[Row]:
+def _confidence(found: Json) -> Rows:
     of = found["calibration"]
-    yield "version", f"{of['version']}, from {of['labels']} labels ({of['kind']})"
-    for part in ("whole", "prefix"):
-        quality = (of["quality"] or {}).get(part)
-        if quality is not None:
-            figures = f"AUROC {_interval(quality['auroc'])}, ECE {_interval(quality['ece'])}"
-            yield f"{part} answers" if part == "whole" else "starts of streams", f"{figures}, {quality['n']} labels"
-    yield "armed", ("yes: " if of["armed"] else "no: ") + of["reason"]
-    if of["armed"]:
-        prefix = of["thresholds"]["prefix"]
-        starts = "not judged" if prefix is None else f"{prefix:.4f} for starts of streams"
-        yield "thresholds", f"{of['thresholds']['whole']:.4f} for whole answers, {starts}"
+    for part, title in (("whole", "whole answers"), ("prefix", "starts of streams")):
+        quality, threshold = (of["quality"] or {}).get(part), of["thresholds"][part]
+        figures = ("-", "-", "-") if quality is None else _quality(quality)
+        yield title, *figures, "not judged" if threshold is None else f"{threshold:.4f}"
+    yield "held out, whole", *_quality(found["held_out_quality"]), ""
 
 
-def _held_out(found: Json) -> Iterable[Row]:
-    held = found["held_out"]
-    for name, title in (("all", "risk"), ("whole", "  whole answers"), ("streams", "  streams")):
-        if held[name] is not None:
-            yield title, _risk(held[name], found["delta"])
-    right, quality, curve = found["accuracy"], found["held_out_quality"], found["curve"]
-    yield "right", ", ".join(f"{_percent(right[who])} {title}" for who, title in _WHO)
-    yield "confidence", f"AUROC {_interval(quality['auroc'])}, ECE {_interval(quality['ece'])}"
-    yield "curve", _curve(curve)
-    yield "replayed", f"{found['replayed']['same']} of {found['replayed']['n']} decisions the same from the records"
+def _quality(quality: Json) -> tuple[str, str, str]:
+    return str(quality["n"]), _interval(quality["auroc"]), _interval(quality["ece"])
 
 
-_WHO = (("cascade", "with the fallback"), ("small", "the version alone"), ("large", "the large model alone"))
+def _risk(held: Json, delta: float) -> Rows:
+    columns = [held[name] for name in ("all", "whole", "streams")]
+
+    def row(title: str, name: str) -> tuple[str, ...]:
+        return title, *("-" if one is None or one[name] is None else _number(one[name]) for one in columns)
+
+    sure = f"{(1 - delta) * 100:.3g} % sure"
+    yield row("tickets", "n")
+    yield row("served by the version", "served_share")
+    yield row("served and wrong", "served_and_wrong")
+    yield row("risk: of all", "risk")
+    yield row(f"lower bound, {sure}", "risk_lower")
+    yield row(f"upper bound, {sure}", "risk_upper")
+    yield row("of the served", "selective_risk")
 
 
-def _risk(risk: Json, delta: float) -> str:
-    of_served = "" if risk["selective_risk"] is None else f"; {_percent(risk['selective_risk'])} of the served wrong"
-    return (
-        f"{risk['served_and_wrong']} of {risk['n']} served by the version and wrong: {_percent(risk['risk'])} "
-        f"({_percent(risk['risk_lower'])} to {_percent(risk['risk_upper'])}, each bound {_percent(1 - delta)} sure); "
-        f"it serves {_percent(risk['served_share'])}{of_served}"
-    )
+def _beside(found: Json) -> Rows:
+    right, money = found["accuracy"], found["money"]
+    yield "right", *(_percent(right[who]) for who in ("cascade", "small", "large"))
+    costs = (money[f"{who}_usd_per_1000"] for who in ("cascade", "small", "large"))
+    yield "dollars per 1,000 requests", *(f"{cost:.4f}" for cost in costs)
 
 
-def _curve(curve: Json) -> str:
+def _further(found: Json) -> Rows:
+    money, curve, streams, again = found["money"], found["curve"], found["streams"], found["replayed"]
+    yield "saved", f"{_percent(money['saved_share'])}, ${money['saved_usd_per_1000']:.4f} per 1,000 requests"
     if curve["apgr"] is None:
-        return "the large model is not right more often: there is no gap to recover"
-    return f"APGR {curve['apgr']:.3f}, CPT(50 %) {_percent(curve['cpt50'])}, CPT(80 %) {_percent(curve['cpt80'])}"
+        yield "curve", "the large model is not right more often: there is no gap to recover"
+    else:
+        shares = f"CPT(50 %) {_percent(curve['cpt50'])}, CPT(80 %) {_percent(curve['cpt80'])}"
+        yield "curve", f"APGR {curve['apgr']:.3f}, {shares}"
+    yield "judged again from the records", f"{again['same']} of {again['n']} decisions the same"
+    if streams["n"]:
+        yield from _streams(streams)
 
 
-def _money(money: Json) -> Iterable[Row]:
-    yield "with the fallback", f"${money['cascade_usd_per_1000']:.4f} per 1,000 requests"
-    yield "the large model alone", f"${money['large_usd_per_1000']:.4f}"
-    yield "saved", f"${money['saved_usd_per_1000']:.4f}, {_percent(money['saved_share'])}"
-
-
-def _streams(streams: Json) -> Iterable[Row]:
-    yield "judged", f"{streams['judged_by_prefix']} of {streams['n']} by their start; {streams['released']} let go on"
-    if streams["added_ms"] is not None:
-        yield "added to first token", _spread(streams["added_ms"])
-    for name, spread in streams["first_token_ms"].items():
+def _streams(streams: Json) -> Rows:
+    yield "streams judged by their start", f"{streams['judged_by_prefix']} of {streams['n']}"
+    for title, spread in (
+        ("held, before the first token goes out", streams["added_ms"]),
+        ("first token, held and let go on", streams["first_token_ms"]["held_and_released"]),
+        ("first token, held and replaced", streams["first_token_ms"]["held_and_replaced"]),
+        ("first token, nothing held", streams["first_token_ms"]["not_held"]),
+    ):
         if spread is not None:
-            yield f"first token, {name.replace('_', ' ')}", _spread(spread)
+            yield title, f"{spread['median']:.0f} ms median, {spread['p90']:.0f} ms p90 ({spread['n']} streams)"
     if streams["agreement"] is not None:
-        yield "start and whole agree", _percent(streams["agreement"])
+        yield "start and whole answer agree", _percent(streams["agreement"])
     if streams["late_low_confidence_share"] is not None:
-        late = streams["late_low_confidence"]
-        yield "late low confidence", f"{_percent(streams['late_low_confidence_share'])} of those let go on ({late})"
+        late = f"{streams['late_low_confidence']} of the streams let go on"
+        yield "doubted too late", f"{_percent(streams['late_low_confidence_share'])} ({late})"
 
 
-def _spread(spread: Json) -> str:
-    return f"{spread['median']:.0f} ms median, {spread['p90']:.0f} ms p90, of {spread['n']}"
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else _percent(value)
 
 
 def _interval(estimate: Json) -> str:
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f})"
 
 
 def _percent(share: float) -> str:
