@@ -48,6 +48,18 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
 
 
+class HardGate(StrEnum):
+    """What an answer must pass before any score counts; whoever does not is no answer, and falls back."""
+
+    TRANSPORT = "transport"
+    """It came, in time and whole."""
+    EMPTY = "empty"
+    REFUSED = "refused"
+    CONTENT_FILTER = "content_filter"
+    INVALID_STRUCTURE = "invalid_structure"
+    """It is a completion, and the JSON or the tool call that was asked for."""
+
+
 class Purpose(StrEnum):
     """What an attempt was paid for. A draft is an attempt that was not served."""
 

@@ -11,7 +11,7 @@ from gateway.clock import now_us
 from gateway.data.live import Live, build_live
 from gateway.exchange.bill import bill_of
 from gateway.exchange.facts import Exchange
-from gateway.exchange.observe import observe
+from gateway.exchange.observe import observe, overhead_s
 from gateway.exchange.record import record_of
 from gateway.metrics.families import NO_LABEL, DataPlaneMetrics
 from gateway.metrics.feedback import FeedbackCount
@@ -71,8 +71,9 @@ class Traffic:
         self._in_flight -= 1
         ended_s = monotonic()
         bills = [bill_of(exchange, attempt) for attempt in exchange.attempts]
-        observe(self._metrics, exchange, bills, ended_s)
-        row, attempts = record_of(exchange, bills, ended_s)
+        own_s = overhead_s(exchange, ended_s)
+        observe(self._metrics, exchange, bills, ended_s, own_s)
+        row, attempts = record_of(exchange, bills, ended_s, own_s)
         self._records.put(row, attempts)
         self._watch(exchange.route.name, row.unit_hash)
         self.auditor.take(exchange)

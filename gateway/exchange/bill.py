@@ -32,6 +32,4 @@ def bill_of(exchange: Exchange, attempt: Attempt) -> Bill:
     price = price_at(attempt.live.prices, exchange.head.arrived_us)
     if price is None:
         return Bill(purpose=purpose, cost_nanousd=None, price_version=None, tokens=tokens)
-    return Bill(
-        purpose=purpose, cost_nanousd=cost_of_kinds(price, tokens), price_version=price.version, tokens=tokens
-    )
+    return Bill(purpose=purpose, cost_nanousd=cost_of_kinds(price, tokens), price_version=price.version, tokens=tokens)

@@ -7,21 +7,26 @@ import msgspec
 from gateway.exchange.bill import Bill
 from gateway.exchange.facts import Attempt, Exchange
 from gateway.exchange.headers import UNCALIBRATED
-from gateway.exchange.observe import overhead_s
 from gateway.records.rows import AttemptRow, RequestRow
 from routing.assignment.buckets import unit_hash
 from routing.confidence.features import Features, as_row
+from routing.cost.prices import Usage
 
 _WHOLE, _PREFIX = "whole", "prefix"
-_NOT_JUDGED = (None,) * 11
+_NOT_USED = (None, None, None, None, None, False)
+_NOT_JUDGED = (None,) * 10
+MAX_ANSWER_ID_CHARS = 256
+"""Of what an upstream may call an answer, as much is kept."""
 _encode = msgspec.json.Encoder().encode
 
 
-def record_of(exchange: Exchange, bills: Sequence[Bill], ended_s: float) -> tuple[RequestRow, list[AttemptRow]]:
-    """What is kept. Neither prompt nor answer, and of the unit only a keyed hash."""
+def record_of(
+    exchange: Exchange, bills: Sequence[Bill], ended_s: float, own_s: float
+) -> tuple[RequestRow, list[AttemptRow]]:
+    """What is kept. Neither prompt nor answer, and of the unit only a keyed hash. `own_s`: see `overhead_s`."""
     # Put together from groups of columns in the table's order: naming some forty fields would cost several times more.
     row = RequestRow._make(
-        (*_who(exchange), *_how(exchange), *_worth(exchange), *_when(exchange, ended_s), _total(bills))
+        (*_who(exchange), *_how(exchange), *_worth(exchange), *_when(exchange, ended_s, own_s), _total(bills))
     )
     return row, [
         _attempt_row(exchange, attempt, bill, ended_s) for attempt, bill in zip(exchange.attempts, bills, strict=True)
@@ -63,15 +68,16 @@ def _how(exchange: Exchange) -> tuple[object, ...]:
 
 def _worth(exchange: Exchange) -> tuple[object, ...]:
     """answer_id, and from confidence_mode to audit_propensity."""
+    answer_id = _foreign_id(exchange)
     judgement = exchange.arm_judgement
     propensity = None if exchange.audit is None else exchange.audit.propensity
     if judgement is None:
-        return (*_NOT_JUDGED, propensity)
+        return (answer_id, *_NOT_JUDGED, propensity)
     arm = exchange.attempts[0]
     late = arm.late
     by_prefix = arm.is_judged_by_prefix
     return (
-        None,
+        answer_id,
         exchange.policy.gate.mode,
         _PREFIX if by_prefix else _WHOLE,
         judgement.score_name,
@@ -86,41 +92,52 @@ def _worth(exchange: Exchange) -> tuple[object, ...]:
     )
 
 
-def _when(exchange: Exchange, ended_s: float) -> tuple[int, int, int | None, int]:
+def _foreign_id(exchange: Exchange) -> str | None:
+    """The id of the answer that was served, unless it is made of the request's, as vLLM does it."""
+    served = exchange.served
+    if served is None or served.answer_id is None or served.answer_id.endswith(exchange.head.request_id):
+        return None
+    return served.answer_id[:MAX_ANSWER_ID_CHARS]
+
+
+def _when(exchange: Exchange, ended_s: float, own_s: float) -> tuple[int, int, int | None, int]:
     """started_us, duration_us, first_token_us, overhead_us."""
     committed_s, started_s = exchange.committed_s, exchange.started_s
     return (
         exchange.head.arrived_us,
         _us(ended_s - started_s),
         None if committed_s is None else _us(committed_s - started_s),
-        _us(overhead_s(exchange, ended_s)),
+        _us(own_s),
     )
 
 
 def _attempt_row(exchange: Exchange, attempt: Attempt, bill: Bill, ended_s: float) -> AttemptRow:
-    usage, judgement = attempt.usage, attempt.judgement
+    """In the order of the row's fields: see above."""
+    error, judgement, started_s = attempt.error, attempt.judgement or attempt.late, attempt.started_s
     over_s = ended_s if attempt.ended_s is None else attempt.ended_s
-    return AttemptRow(
-        request_id=exchange.head.request_id,
-        number=attempt.number,
-        model=attempt.model,
-        purpose=bill.purpose,
-        result=attempt.result,
-        reason=attempt.error.reason if attempt.error is not None else None,
-        upstream_status=attempt.error.upstream_status if attempt.error is not None else 200,
-        started_us=exchange.head.arrived_us + _us(attempt.started_s - exchange.started_s),
-        duration_us=_us(over_s - attempt.started_s),
-        first_token_us=None if attempt.first_token_s is None else _us(attempt.first_token_s - attempt.started_s),
-        input_tokens=usage.input if usage else None,
-        cached_input_tokens=usage.cached_input if usage else None,
-        cache_write_tokens=usage.cache_write if usage else None,
-        output_tokens=usage.output if usage else None,
-        reasoning_tokens=usage.reasoning if usage else None,
-        usage_estimated=usage.is_estimated if usage else False,
-        cost_nanousd=bill.cost_nanousd,
-        price_version=bill.price_version,
-        score=judgement.score if judgement is not None else None,
+    what = (
+        exchange.head.request_id,
+        attempt.number,
+        attempt.model,
+        bill.purpose,
+        attempt.result,
+        None if error is None else error.reason,
+        200 if error is None else error.upstream_status,
     )
+    times = (
+        exchange.head.arrived_us + _us(started_s - exchange.started_s),
+        _us(over_s - started_s),
+        None if attempt.first_token_s is None else _us(attempt.first_token_s - started_s),
+    )
+    score = None if judgement is None else judgement.score
+    return AttemptRow._make((*what, *times, *_used(attempt.usage), bill.cost_nanousd, bill.price_version, score))
+
+
+def _used(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None, int | None, bool]:
+    """input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_estimated."""
+    if usage is None:
+        return _NOT_USED
+    return usage.input, usage.cached_input, usage.cache_write, usage.output, usage.reasoning, usage.is_estimated
 
 
 def features_text(features: Features | None) -> str | None:

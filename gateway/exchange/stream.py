@@ -118,6 +118,8 @@ class AnswerStream:
         attempt.usage = reader.usage or estimated_usage(prompt_bytes, reader.tokens)
         attempt.output_tokens_seen = reader.tokens
         attempt.finish_reason, attempt.answer_id = reader.finish_reason, reader.answer_id
+        if self.has_ended:
+            attempt.flaw = reader.flaw
         if gate is not None:
             attempt.late = gate.judge_late(reader.features)
 

@@ -89,6 +89,13 @@ class DataPlaneMetrics:
         self.confidence = histogram(
             "confidence", "Confidence of answers; the score where there is no calibration", SCORES, "route", "model"
         )
+        self.gate_failures = counter(
+            "gate_failures", "Answers that are none, by the hard gate that they did not pass; no score was asked",
+            "route", "model", "gate",
+        )  # fmt: skip
+        self.late_low_confidence = counter(
+            "late_low_confidence", "Whole streams that were doubtful when they were out already", "route", "model"
+        )
         self.confidence_missing = counter(
             "confidence_missing", "Answers that came without usable log-probabilities", "route", "model"
         )

@@ -1,5 +1,7 @@
 """One model as the data plane sees it."""
 
+from time import monotonic
+
 import pytest
 
 from routing.resilience.breaker import Breaker, BreakerRule
@@ -17,7 +19,7 @@ def upstream(base_url: str = "http://127.0.0.1:1/v1", api_key: str | None = None
 
 
 async def call(model: Upstream, body: bytes = b"{}") -> bytes:
-    connection = await model.open(CHAT, body, request_id="id-1", connect_s=1.0)
+    connection = await model.open(CHAT, body, request_id="id-1", connect_s=1.0, deadline_s=monotonic() + 5)
     try:
         return await connection.read_all()
     finally:

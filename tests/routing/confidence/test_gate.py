@@ -127,7 +127,8 @@ def test_each_kind_of_judgement_moves_its_own_tracker_after_it_was_compared() ->
     gate = gate_of(ConfidenceMode.BUDGET, ScoreName.MEAN_LOGPROB, None, whole=whole, prefix=prefix, late=late)
 
     assert gate.judge(certain(0.4)).threshold == 0.5
-    assert (whole.threshold, prefix.threshold, late.threshold) == (pytest.approx(0.5 - 0.8 * STEP), 0.5, 0.5)
+    assert whole.threshold == pytest.approx(0.5 - 0.8 * STEP)
+    assert (prefix.threshold, late.threshold) == (0.5, 0.5)
     assert not gate.judge_prefix(certain(0.6)).is_doubtful
     assert prefix.threshold == pytest.approx(0.5 + 0.2 * STEP)
     gate.judge_late(None)
