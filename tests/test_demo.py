@@ -156,7 +156,7 @@ def proof(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ran = subprocess.run(
         [sys.executable, "examples/demo/guarantee.py", "--models", request.param]
         + ["--folder", str(folder), "--json", str(report)]
-        + (["--at-once", "16"] if request.param == "simulated" else []),
+        + (["--at-once", "32"] if request.param == "simulated" else []),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -220,13 +220,13 @@ def test_the_money_is_that_of_the_records(proof: Proof) -> None:
 def test_every_decision_can_be_made_again_from_its_record(proof: Proof) -> None:
     again = proof.report["replayed"]
 
-    assert again["same"] == again["n"] > 0.9 * proof.report["held_out"]["all"]["n"]
+    assert again["same"] == again["n"] == proof.report["held_out"]["all"]["n"]
 
 
 def test_streams_are_judged_by_their_start_which_waits_and_mostly_agrees(proof: Proof) -> None:
     streams = proof.report["streams"]
 
-    assert streams["judged_by_prefix"] > 0.9 * streams["n"]
+    assert streams["judged_by_start"] > 0.9 * streams["n"]
     assert streams["added_ms"]["median"] > 0
     assert streams["agreement"] > 0.7
     assert 0 <= streams["late_low_confidence_share"] < 0.5

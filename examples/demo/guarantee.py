@@ -42,7 +42,7 @@ from held_out import (  # noqa: E402
     write_curve,
 )
 from parts import APP_KEY, FOLDER, OPS_KEY, Parts, Plan, prepare_vllm  # noqa: E402
-from recorded import read_calibration, read_records  # noqa: E402
+from recorded import calibration_of, read_records  # noqa: E402
 from rich.console import Console  # noqa: E402
 from stack import FALLGATE, ROOT, DemoError, stack  # noqa: E402
 
@@ -111,7 +111,7 @@ class Guarantee:
             }
             if armed["armed"]:
                 pairs = self._hold_out(application, held_out)
-                found |= self._figures(armed, pairs)
+                found |= self._figures(operator, armed, pairs)
         return found
 
     def _change(self, operator: AdminClient, method: str, route: str, path: str, body: Json) -> Json:
@@ -156,14 +156,14 @@ class Guarantee:
 
         return application.each("held out", list(enumerate(some)), one)
 
-    def _figures(self, armed: Json, pairs: Sequence[tuple[Answer, Answer]]) -> Json:
-        database, options = self.parts.database, self.options
-        records = read_records(database, [one.request_id for pair in pairs for one in pair])
+    def _figures(self, operator: AdminClient, armed: Json, pairs: Sequence[tuple[Answer, Answer]]) -> Json:
+        self.console.print("reading what was recorded of them")
+        options = self.options
+        records = read_records(operator, [(one.route, one.request_id) for pair in pairs for one in pair])
         judge = Judge(
             arm=options.arm,
-            calibration=read_calibration(database, ROUTE, armed["version"]),
+            calibration=calibration_of(records[got.request_id] for got, _ in pairs),
             whole_threshold=armed["thresholds"]["whole"],
-            prefix_threshold=armed["thresholds"]["prefix"],
         )
         cases = [case_of(got, other, records, judge) for got, other in pairs]
         risk = functools.partial(risk_of, alpha=options.alpha, delta=options.delta)
@@ -175,7 +175,7 @@ class Guarantee:
             "curve": self._curve(cases),
             "money": money_of(cases),
             "streams": streams_of(cases, judge),
-            "replayed": replayed((case.record for case in cases), judge),
+            "replayed": replayed([case.record for case in cases]),
         }
 
     def _curve(self, cases: Sequence[Case]) -> Json:

@@ -7,6 +7,7 @@ model says by itself. Two of them are the same one.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,6 @@ class Judge:
     arm: str
     calibration: Calibration
     whole_threshold: float
-    prefix_threshold: float | None
 
     def whole(self, features: Features | None) -> float:
         """The confidence in a whole answer."""
@@ -40,18 +40,6 @@ class Judge:
         if confidence is None:
             raise DemoError("a record has no features of the whole answer")
         return confidence
-
-    def again(self, record: Record) -> bool | None:
-        """Whether the record's features lead to the record's decision once more; None where nothing was decided."""
-        by_prefix = record.judged == "prefix"
-        features = record.prefix if by_prefix else record.whole
-        scorer = self.calibration.prefix if by_prefix else self.calibration.whole
-        if features is None or scorer is None or record.threshold is None:
-            return None
-        confidence = scorer.confidence(features)
-        if confidence is None:
-            return None
-        return (confidence < record.threshold) == (record.reason == "low_confidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +156,13 @@ def streams_of(cases: Sequence[Case], judge: Judge) -> Json:
     """
     streams = [case for case in cases if case.got.is_stream]
     released = [case for case in streams if case.is_served]
-    by_prefix = [case for case in streams if case.record.judged == "prefix"]
-    sure = [case.confidence >= judge.whole_threshold for case in by_prefix]
-    agreed = sum(is_sure == case.is_served for is_sure, case in zip(sure, by_prefix, strict=True))
-    late = [c for c in released if c.record.late_confidence is not None]
-    doubted = sum((c.record.late_confidence or 0.0) < judge.whole_threshold for c in late)
-    held_ms = [case.record.held_us / 1000 for case in released if case.record.held_us is not None]
+    by_start = [case for case in streams if case.record.is_judged_by_start]
+    sure = [case.confidence >= judge.whole_threshold for case in by_start]
+    agreed = sum(is_sure == case.is_served for is_sure, case in zip(sure, by_start, strict=True))
+    in_vain = sum(is_sure and not case.is_served for is_sure, case in zip(sure, by_start, strict=True))
+    late = [case.record.late_confidence for case in released if case.record.late_confidence is not None]
+    doubted = sum(confidence < judge.whole_threshold for confidence in late)
+    held_ms = [case.record.held_ms for case in released if case.record.held_ms is not None]
     return {
         "n": len(streams),
         "released": len(released),
@@ -183,17 +172,18 @@ def streams_of(cases: Sequence[Case], judge: Judge) -> Json:
             "held_and_replaced": _spread([case.got.first_s * 1000 for case in streams if not case.is_served]),
             "not_held": _spread([c.alone.first_s * 1000 for c in cases if not c.is_served and c.alone.is_stream]),
         },
-        "judged_by_prefix": len(by_prefix),
-        "agreement": agreed / len(by_prefix) if by_prefix else None,
+        "judged_by_start": len(by_start),
+        "agreement": agreed / len(by_start) if by_start else None,
+        "replaced_though_sure_at_the_end": in_vain,
         "late_low_confidence": doubted,
         "late_low_confidence_share": doubted / len(late) if late else None,
     }
 
 
-def replayed(records: Iterable[Record], judge: Judge) -> Json:
-    """How many decisions come out the same when the recorded features are judged again."""
-    found = [same for record in records if (same := judge.again(record)) is not None]
-    return {"n": len(found), "same": sum(found)}
+def replayed(records: Sequence[Record]) -> Json:
+    """How many judgements come out the same when the recorded features are judged again."""
+    verdicts = Counter(record.replay() for record in records)
+    return {"n": len(records), **{verdict: verdicts[verdict] for verdict in ("same", "different", "impossible")}}
 
 
 def _spread(values: Sequence[float]) -> Json | None:

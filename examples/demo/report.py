@@ -16,7 +16,9 @@ Rows = Iterable[tuple[str, ...]]
 def show(console: Console, found: Json) -> None:
     """Print all that was found."""
     of = found["calibration"]
-    console.print(f"\n[bold]{found['arm']}, at most {found['alpha'] * 100:g} % served and wrong, on {found['models']}[/]")
+    console.print(
+        f"\n[bold]{found['arm']}, at most {found['alpha'] * 100:g} % served and wrong, on {found['models']}[/]"
+    )
     console.print(
         f"calibration {of['version']} ({of['kind']}, {of['labels']} labels): {of['reason']}\n", soft_wrap=True
     )
@@ -55,7 +57,7 @@ def _confidence(found: Json) -> Rows:
 
 
 def _quality(quality: Json) -> tuple[str, str, str]:
-    return str(quality["n"]), _interval(quality["auroc"]), _interval(quality["ece"])
+    return str(quality["n"]), _interval(quality["auroc"], 2), _interval(quality["ece"], 3)
 
 
 def _risk(held: Json, delta: float) -> Rows:
@@ -95,7 +97,7 @@ def _further(found: Json) -> Rows:
 
 
 def _streams(streams: Json) -> Rows:
-    yield "streams judged by their start", f"{streams['judged_by_prefix']} of {streams['n']}"
+    yield "streams judged by their start", f"{streams['judged_by_start']} of {streams['n']}"
     for title, spread in (
         ("held, before the first token goes out", streams["added_ms"]),
         ("first token, held and let go on", streams["first_token_ms"]["held_and_released"]),
@@ -105,18 +107,20 @@ def _streams(streams: Json) -> Rows:
         if spread is not None:
             yield title, f"{spread['median']:.0f} ms median, {spread['p90']:.0f} ms p90 ({spread['n']} streams)"
     if streams["agreement"] is not None:
-        yield "start and whole answer agree", _percent(streams["agreement"])
+        in_vain = f"{streams['replaced_though_sure_at_the_end']} were replaced that were sure enough at their end"
+        yield "start and whole answer agree", f"{_percent(streams['agreement'])}; {in_vain}"
     if streams["late_low_confidence_share"] is not None:
-        late = f"{streams['late_low_confidence']} of the streams let go on"
-        yield "doubted too late", f"{_percent(streams['late_low_confidence_share'])} ({late})"
+        late = f"{streams['late_low_confidence']}, {_percent(streams['late_low_confidence_share'])} of those let go on"
+        yield "doubted at their end alone", late
 
 
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else _percent(value)
 
 
-def _interval(estimate: Json) -> str:
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f})"
+def _interval(estimate: Json, decimals: int) -> str:
+    value, low, high = (f"{estimate[name]:.{decimals}f}" for name in ("value", "low", "high"))
+    return f"{value} ({low}-{high})"
 
 
 def _percent(share: float) -> str:
