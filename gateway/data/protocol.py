@@ -125,6 +125,9 @@ class WireProtocol(HttpToolsProtocol):
             "extensions": self._extensions,
         }
         self.scope = scope
+        self._begin_cycle(scope, keeps_alive=version != "1.0" and parser.should_keep_alive())
+
+    def _begin_cycle(self, scope: Any, *, keeps_alive: bool) -> None:
         before = self._current
         self.cycle = RequestResponseCycle(
             scope=scope,
@@ -136,7 +139,7 @@ class WireProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            keep_alive=keeps_alive,
             on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:

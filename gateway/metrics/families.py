@@ -5,6 +5,7 @@ series is bounded by routes × models.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -62,16 +63,13 @@ class DataPlaneMetrics:
     """What a worker counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, help: str, *labels: str) -> Counts:
-            return Counts(f"{PREFIX}_{name}", help, labels, registry)
-
-        def histogram(name: str, help: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
-            return Spreads(f"{PREFIX}_{name}", help, labels, registry, bounds=bounds)
-
+        counter, histogram = partial(_counter, registry), partial(_histogram, registry)
         self.requests = counter(
             "requests", "Requests by the arm they were assigned to, the model that answered, and how they ended",
             "route", "arm", "model", "outcome",
         )  # fmt: skip
+        self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
+        self.fallbacks = counter("fallbacks", "Requests that the arm did not answer well", "route", "arm", "reason")
         self.duration = histogram(
             "request_duration_seconds", "From the arrival of a request to the end of its answer", MODEL_SECONDS,
             "route", "arm",
@@ -85,26 +83,36 @@ class DataPlaneMetrics:
             OVERHEAD_SECONDS, "route",
         )  # fmt: skip
         self.attempts = counter("attempts", "Calls to models, by how they ended", "route", "model", "result")
-        self.fallbacks = counter("fallbacks", "Requests that the arm did not answer well", "route", "arm", "reason")
-        self.confidence = histogram(
-            "confidence", "Confidence of answers; the score where there is no calibration", SCORES, "route", "model"
-        )
+        self.tokens = counter("tokens", "Tokens by what they are billed as", "route", "model", "kind", "purpose")
+        self.cost_usd = counter("cost_usd", "Money spent on models, in US dollars", "route", "model", "purpose")
+        self.unpriced = counter("unpriced_requests", "Attempts at models whose price is unknown", "model")
+        self._judging(counter, histogram)
+        self.feedback = feedback_counts(registry)
+        self.state = WorkerState(registry)
+
+    def _judging(self, counter: Callable[..., Counts], histogram: Callable[..., Spreads]) -> None:
+        """What answers were found to be worth."""
         self.gate_failures = counter(
             "gate_failures", "Answers that are none, by the hard gate that they did not pass; no score was asked",
             "route", "model", "gate",
         )  # fmt: skip
-        self.late_low_confidence = counter(
-            "late_low_confidence", "Whole streams that were doubtful when they were out already", "route", "model"
+        self.confidence = histogram(
+            "confidence", "Confidence of answers; the score where there is no calibration", SCORES, "route", "model"
         )
         self.confidence_missing = counter(
             "confidence_missing", "Answers that came without usable log-probabilities", "route", "model"
         )
-        self.tokens = counter("tokens", "Tokens by what they are billed as", "route", "model", "kind", "purpose")
-        self.cost_usd = counter("cost_usd", "Money spent on models, in US dollars", "route", "model", "purpose")
-        self.unpriced = counter("unpriced_requests", "Attempts at models whose price is unknown", "model")
-        self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
+        self.late_low_confidence = counter(
+            "late_low_confidence", "Whole streams that were doubtful when they were out already", "route", "model"
+        )
         self.audits = counter(
             "audits", "Requests drawn for an audit, by the arm and by what became of it", "route", "model", "result"
         )
-        self.feedback = feedback_counts(registry)
-        self.state = WorkerState(registry)
+
+
+def _counter(registry: CollectorRegistry, name: str, help: str, *labels: str) -> Counts:
+    return Counts(f"{PREFIX}_{name}", help, labels, registry)
+
+
+def _histogram(registry: CollectorRegistry, name: str, help: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
+    return Spreads(f"{PREFIX}_{name}", help, labels, registry, bounds=bounds)
