@@ -28,7 +28,7 @@ _MAX_SCHEMA_NODES: Final = 20_000
 """How large a schema may be with its references written out: about as many steps as one look at an answer may take."""
 _KEPT_SCHEMAS: Final = 64
 _OTHER_REFERENCES: Final = ("$dynamicRef", "$recursiveRef")
-_ASKS: Final = ("response_format", "tools", "functions", "structured_outputs", "guided_json")
+_ASKS: Final = frozenset({"response_format", "tools", "functions", "structured_outputs", "guided_json"})
 
 
 class Structure:
@@ -64,7 +64,7 @@ class Structure:
 
 def structure_of(body: Mapping[str, Any]) -> Structure | None:
     """What a chat's request asks for; `None` when that is nothing that could be judged. Never raises."""
-    if not any(name in body for name in _ASKS):
+    if _ASKS.isdisjoint(body):
         return None
     tools = [tool for name in ("tools", "functions") if isinstance(asked := body.get(name), list) for tool in asked]
     schema = _schema_of(body)

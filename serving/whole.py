@@ -1,6 +1,5 @@
 """Read a whole chat or text completion: is it an answer, what is it worth, and what must the client not see of it."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -47,8 +46,7 @@ class _Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(_Answer)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WholeAnswer:
+class WholeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A well-formed answer."""
 
     body: bytes
@@ -62,7 +60,7 @@ class WholeAnswer:
     """A count for when there is no usage: log-probabilities if there are any, otherwise by size."""
     answer_id: str | None
     """The upstream's own name for it."""
-    first: _Choice = field(repr=False)
+    first: _Choice
     """The first choice, as it was parsed."""
 
     @property
@@ -104,10 +102,10 @@ def read_whole(
     choices = answer.choices
     if not choices:
         raise Malformed("the model's answer has no choices", upstream_status=200)
-    if any(choice.finish_reason in _ABORTED for choice in choices):
-        raise Faulted("the model's server aborted its answer", upstream_status=200)
     first = choices[0]
     is_single = len(choices) == 1
+    if first.finish_reason in _ABORTED or (not is_single and any(each.finish_reason in _ABORTED for each in choices)):
+        raise Faulted("the model's server aborted its answer", upstream_status=200)
     is_json, is_valid = _structured(first, structure) if structure is not None and is_single else (False, None)
     features = _features(first, is_json=is_json, is_valid=is_valid) if judges and is_single else None
     return WholeAnswer(
