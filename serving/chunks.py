@@ -162,7 +162,8 @@ class ChunkReader:
         """The features of what has come so far."""
         if self._summed is None:
             return None
-        return self._summed.sum_up(is_cut=self.finish_reason == "length", is_valid=self._is_valid())
+        is_valid = self._is_valid() if self.finish_reason is not None else None
+        return self._summed.sum_up(is_cut=self.finish_reason == "length", is_valid=is_valid)
 
     @property
     def has_value(self) -> bool:
@@ -176,7 +177,7 @@ class ChunkReader:
 
     @property
     def flaw(self) -> str | None:
-        """What is wrong with the stream, once it has ended."""
+        """What is wrong with the stream, once it has ended, or has brought the JSON value that was asked for."""
         if self.finish_reason == "content_filter":
             return "content_filter"
         if self._has_answer:
@@ -184,8 +185,8 @@ class ChunkReader:
         return "refused" if self._is_refused else "empty"
 
     def _is_valid(self) -> bool | None:
-        """Whether the structure asked for is there; `None` before the end."""
-        if self._structure is None or self._said is None or self.finish_reason is None:
+        """Whether the structure asked for is there; `None` before that can be told."""
+        if self._structure is None or self._said is None or not (self.finish_reason or self.has_value):
             return None
         return self._structure.is_in(self._said.content, self._said.calls)
 

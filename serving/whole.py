@@ -9,7 +9,7 @@ from routing.confidence.reasoning import answer_start
 from routing.confidence.tally import Tally
 from routing.cost.prices import Usage
 from serving.errors import ErrorInstead, Faulted, Malformed
-from serving.logprobs import NULL, Rewrite, read_logprobs
+from serving.logprobs import NULL, Rewrite, TokenLogprob, read_logprobs
 from serving.said import call_texts, calls_in, text_of
 from serving.structure import Structure
 from serving.usage import usage_of
@@ -107,14 +107,14 @@ def read_whole(
     if first.finish_reason in _ABORTED or (not is_single and any(each.finish_reason in _ABORTED for each in choices)):
         raise Faulted("the model's server aborted its answer", upstream_status=200)
     is_json, is_valid = _structured(first, structure) if structure is not None and is_single else (False, None)
-    features = _features(first, is_json=is_json, is_valid=is_valid) if judges and is_single else None
+    entries = read_logprobs(first.logprobs) if judges and is_single else []
     return WholeAnswer(
         body=body if rewrite is None else _rewritten(body, choices, rewrite),
         flaw=_flaw(first) or (INVALID_STRUCTURE if is_valid is False else None),
         finish_reason=first.finish_reason,
-        features=features,
+        features=_features(first, entries, is_json=is_json, is_valid=is_valid) if entries else None,
         usage=usage_of(answer.usage),
-        output_tokens_seen=features.tokens if features else _size(first) // 4,
+        output_tokens_seen=len(entries) or _size(first) // 4,
         answer_id=answer.id if isinstance(answer.id, str) else None,
         first=first,
     )
@@ -126,8 +126,7 @@ def check_text(json: bytes) -> None:
         json.decode()
 
 
-def _features(choice: _Choice, *, is_json: bool, is_valid: bool | None) -> Features | None:
-    entries = read_logprobs(choice.logprobs)
+def _features(choice: _Choice, entries: list[TokenLogprob], *, is_json: bool, is_valid: bool | None) -> Features | None:
     message = choice.message
     if message is not None and (reasoning := message.reasoning_content or message.reasoning):
         tokens = [entry.token for entry in entries]

@@ -234,6 +234,18 @@ def test_the_value_is_there_when_its_last_bracket_is() -> None:
     assert not whole_of(*stream_of(JSON_TOKENS)).has_value
 
 
+@pytest.mark.parametrize(("key", "flaw"), [("intent", None), ("other", "invalid_structure")])
+def test_with_its_value_complete_a_stream_is_known_to_be_valid_or_not(key: str, flaw: str | None) -> None:
+    tokens = ['{"', key, '":', " 1", "}"]
+    read = reader(structure=structure_of(WANTED))
+    for token in tokens:
+        assert read.flaw in (None, "empty")
+        read.read(said(token, entry(token, -0.5)))
+    assert (read.flaw, read.finish_reason) == (flaw, None)
+    assert read.features is not None
+    assert read.features.is_valid is None
+
+
 def calls(*functions: dict[str, Any]) -> list[bytes]:
     return [
         chunk({"tool_calls": [{"index": 0, "function": function}]}, logprobs={"content": [entry("x", -0.5)]})

@@ -130,6 +130,13 @@ def test_what_is_wrong_with_a_well_formed_answer(body: bytes, flaw: str | None) 
     assert read(body).flaw == flaw
 
 
+def test_without_usage_every_token_that_was_seen_counts_also_those_that_are_not_judged() -> None:
+    pairs = [("<think>", -0.5), ("Hm", -0.5), ("</think>", -0.5), ("Yes", -0.5)]
+    answer = read(completion("Yes", choice={"logprobs": logprobs(*pairs)}, message={"reasoning": "Hm"}, usage=None))
+    assert answer.features is not None
+    assert (answer.usage, answer.output_tokens_seen, answer.features.tokens) == (None, 4, 1)
+
+
 def test_case_94_without_usage_the_tokens_are_estimated_by_size() -> None:
     answer = read(completion("x" * 40, usage=None))
     assert (answer.usage, answer.output_tokens_seen) == (None, 10)
