@@ -79,6 +79,10 @@ class AdminClient:
         """A route as it is in force, with its `etag`."""
         return self._ask("GET", f"/admin/v1/routes/{quote(name, safe='')}")
 
+    def request(self, route: str, request_id: str) -> Json:
+        """A request of a route as it was recorded, with its attempts and the calibration that judged it."""
+        return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/requests/{quote(request_id, safe='')}")
+
     def change(self, method: str, route: str, path: str, etag: str, body: Json) -> Json:
         """Change a route that was read with this tag; the route as it is then."""
         return self._ask(method, f"/admin/v1/routes/{quote(route, safe='')}{path}", {"if-match": etag}, body)

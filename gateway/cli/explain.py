@@ -1,11 +1,14 @@
-"""`fallgate explain`: which arm a unit gets, computed here by the very function that the workers use."""
+"""`fallgate explain`: which arm a unit gets, or why a request was answered as it was.
 
-import sys
+Both are computed here, by the very functions that the workers use.
+"""
+
 from typing import Annotated
 
 import typer
 
 from gateway.cli.client import AdminClient, Json, run
+from gateway.cli.explain_request import explain_request, show_request
 from gateway.cli.traffic import percent
 from routing.assignment.assign import assign
 from routing.assignment.ranges import Range
@@ -18,20 +21,21 @@ def explain(
         str | None, typer.Option(help="The user, conversation or key that the split keeps together.")
     ] = None,
     request: Annotated[
-        str | None, typer.Option(metavar="ID", help="A request that was answered (not built yet).")
+        str | None, typer.Option(metavar="ID", help="A request that was answered, by its id or its answer's.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="The tenant of the key that the unit comes with.")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which arm a unit gets now, through which bucket, and what happens when that arm fails.
+    """Say which arm a unit gets now and through which bucket, or who answered a request, why, and how it was judged.
 
     Needs FALLGATE_ADMIN_KEY, and FALLGATE_ADMIN_URL where the gateway is not at http://127.0.0.1:8081.
     """
-    if request is not None:
-        print("fallgate explain --request: not built yet", file=sys.stderr)
-        raise typer.Exit(2)
-    if not unit:
-        raise typer.BadParameter("name a unit with --unit")
+    if bool(unit) == bool(request):
+        raise typer.BadParameter("name either a unit with --unit or a request with --request")
+    if request:
+        run("explain", lambda client: explain_request(client, route, request), show_request, as_json=as_json)
+        return
+    assert unit is not None
     run("explain", lambda client: explain_unit(client, route, unit, tenant), _show, as_json=as_json)
 
 

@@ -55,6 +55,10 @@ class Page:
         self._trouble: str | None = None
         self._tidy_at_s = 0.0
 
+    def show(self, collector: Collector) -> None:
+        """Show what somebody else knows, too."""
+        self._shown.register(collector)
+
     def rolled_back(self, route: RouteName, seconds: float) -> None:
         """Count a roll-back that every worker has."""
         log.info("the roll-back of %s was in force on every worker after %.0f ms", route, seconds * 1000)

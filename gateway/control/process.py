@@ -12,6 +12,7 @@ import uvicorn
 
 from gateway.clock import now_us
 from gateway.control.app import build_app
+from gateway.control.figures import Figures
 from gateway.control.file import FollowedFile
 from gateway.control.leader import Leader
 from gateway.control.observer import Observer
@@ -97,7 +98,14 @@ def build(plan: ControlPlan) -> Parts:
     publisher = Publisher(store, now_us, coordination_url=plan.coordination_url)
     file = FollowedFile(Path(plan.config), os.environ)
     page = Page(metrics_dir(plan.state_dir), lambda: observer.seen, lambda: file.is_good)
-    observer = Observer(store, now_us, page.rolled_back, page.tidy)
+    figures = Figures(store, lambda: observer.seen)
+    page.show(figures)
+
+    def chores() -> None:
+        page.tidy()
+        figures.look()
+
+    observer = Observer(store, now_us, page.rolled_back, chores)
     last = kept(Path(plan.state_dir))
     if last is not None:
         observer.expect(last)

@@ -99,12 +99,12 @@ def _fallback(fallback: FallbackEntry) -> Json:
         "to": fallback.to,
         "enabled": fallback.is_enabled,
         "when": sorted(fallback.when),
-        "confidence": _confidence(fallback.confidence),
+        "confidence": confidence_view(fallback.confidence),
         "hold": _hold(fallback.hold),
     }
 
 
-def _confidence(entry: ConfidenceEntry) -> Json:
+def confidence_view(entry: ConfidenceEntry) -> Json:
     """The mode with its fields, by the names that they have in the file."""
     value_usd = None if entry.value_nanousd is None else entry.value_nanousd / NANO
     fields = {

@@ -31,10 +31,6 @@ def test_what_is_not_built_exits_2_and_says_so(name: str) -> None:
     assert (result.exit_code, result.stderr) == (2, f"fallgate {name}: not built yet\n")
 
 
-def test_a_request_cannot_be_explained_yet() -> None:
-    assert run("", "explain", "support", "--request", "01a2").exit_code == 2
-
-
 @pytest.mark.parametrize("name", BUILT)
 def test_every_command_has_help_of_its_own(name: str) -> None:
     result = run("", name, "--help")
