@@ -186,3 +186,26 @@ def test_whatever_there_is_every_mode_is_decided(mode: ConfidenceMode, weighed: 
     evidence = replace(found.evidence, mu_large=0.95, cost_large_usd=0.01)
     terms = Terms(mode=mode, share=0.2, alpha=0.2, delta=0.1, value_usd=0.5)
     assert arm(terms, found.calibration, evidence, 400).reason
+
+
+def right_by(sureness: float) -> float:
+    """How likely an answer of `labels` is right."""
+    return 0.5 + sureness / 2
+
+
+def test_the_risk_is_kept_in_as_many_draws_of_labels_as_was_promised() -> None:
+    """The risk of a threshold is exact here: answers are spread evenly over what is known of each."""
+    draws, alpha, delta = 120, 0.15, 0.1
+    everybody = [0.05 + 0.949 * (at + 0.5) / 1000 for at in range(1000)]
+    missed, shares = 0, []
+    for seed in range(draws):
+        found = fit_online(labels(400, seed=seed), Recorded(), version="v1.1", draws=5)
+        assert found is not None
+        evidence = replace(found.evidence, auroc_low=None)  # of so few draws it says nothing
+        armed = arm(Terms(mode=ConfidenceMode.RISK, alpha=alpha, delta=delta), found.calibration, evidence, 400)
+        least, judge = armed.whole_threshold, found.calibration.whole
+        served = [s for s in everybody if least is not None and (judge.confidence(answer(s)) or 0) >= least]
+        missed += sum(1 - right_by(s) for s in served) / len(everybody) > alpha
+        shares.append(len(served) / len(everybody))
+    assert missed / draws <= delta + 3 * (delta * (1 - delta) / draws) ** 0.5
+    assert sum(shares) / draws > 0.5  # of 0.7 that a perfect threshold serves
