@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from serving.errors import RequestRejected
 from serving.logprobs import ALTERNATIVES
 
 VLLM_ONLY = frozenset(
@@ -84,6 +85,9 @@ def to_upstream(
         asks_logprobs: ask for log-probabilities, with as many alternatives as the gateway needs, whether or not the
             client did (chat only).
         is_chat: chat, or text completion.
+
+    Raises:
+        RequestRejected: it is nested more than 254 levels deep.
     """
     request = dict(body)
     request["model"] = upstream_model
@@ -99,4 +103,12 @@ def to_upstream(
         request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
     else:
         request.pop("stream_options", None)
-    return orjson.dumps(request)
+    try:
+        return orjson.dumps(request)
+    except TypeError as error:  # of what was parsed from JSON there is nothing else that cannot be JSON again
+        raise RequestRejected(
+            "the request is nested too deeply; 254 levels are the most",
+            upstream_status=400,
+            param=None,
+            error_code="invalid_request",
+        ) from error

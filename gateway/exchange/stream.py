@@ -78,7 +78,8 @@ class AnswerStream:
                 is_overdue = now_s >= overdue_at_s
                 tokens = self._reader.tokens
                 has_value = self._reader.has_value
-                if is_full(window, tokens=tokens, is_overdue=is_overdue, has_value=has_value):
+                is_flawed = has_value and self._reader.flaw is not None
+                if is_full(window, tokens=tokens, is_overdue=is_overdue, has_value=has_value, is_flawed=is_flawed):
                     judgement = self._judge_prefix(gate) if gate is not None and window.tokens != 0 else None
                     return decide(judgement, window, tokens=tokens, is_overdue=is_overdue), judgement
             await self._read(overdue_at_s)

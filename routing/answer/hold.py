@@ -30,11 +30,21 @@ def window_of(policy: AnswerPolicy, *, is_last: bool) -> HoldWindow:
     return policy.hold
 
 
-def is_full(window: HoldWindow, *, tokens: int, is_overdue: bool, has_value: bool = False) -> bool:
+def is_full(
+    window: HoldWindow, *, tokens: int, is_overdue: bool, has_value: bool = False, is_flawed: bool = False
+) -> bool:
     """Whether it is time to judge a stream that has brought `tokens` content tokens and has not ended.
 
-    `has_value`: the JSON value that was asked for is complete, so that nothing more is to be learnt.
+    Args:
+        window: how much is held.
+        tokens: how many have come.
+        is_overdue: the window's time is over.
+        has_value: the JSON value that was asked for is complete, so that nothing more is to be learnt.
+        is_flawed: it is complete, and not what was asked for: it is held to its end, which is near, and judged as the
+            whole answer that it is.
     """
+    if is_flawed and window.tokens != 0:
+        return False
     return is_overdue or (window.tokens is not None and (has_value or tokens >= window.tokens))
 
 

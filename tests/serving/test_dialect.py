@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from serving.dialect import DROPPED, OPENAI_ONLY, VLLM_ONLY, to_upstream
+from serving.errors import RequestRejected
 from serving.logprobs import ALTERNATIVES
 
 BODY: dict[str, Any] = {"model": "support", "messages": [{"role": "user", "content": "grüße"}], "temperature": 0}
@@ -79,3 +80,11 @@ def test_a_stream_is_always_asked_for_its_usage(options: dict[str, Any], expecte
 
 def test_options_of_a_stream_without_a_stream_are_dropped() -> None:
     assert "stream_options" not in sent({**BODY, "stream": False, "stream_options": {"include_usage": True}})
+
+
+def test_a_request_that_cannot_be_written_again_is_the_clients_mistake() -> None:
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    with pytest.raises(RequestRejected, match="nested too deeply"):
+        to_upstream({"metadata": deep}, provider="openai", upstream_model="m", asks_logprobs=False)

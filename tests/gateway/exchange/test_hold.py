@@ -79,6 +79,30 @@ async def test_case_102_an_abandoned_stream_is_cancelled_at_once_and_paid_for_ap
         assert 16 <= first.output_tokens < 40
 
 
+async def test_an_abandoned_stream_is_closed_within_100_ms_of_the_decision() -> None:
+    slow = {**UNSURE, "tokens_per_second": 200.0}
+    async with stage(large=(), v1=slow, hold=PREFIX, **ACTING) as made:
+        seen = made.server.seen
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(made.ask(stream=True))
+            await seen.until(lambda seen: seen.models["large"] == 1)  # the decision is made
+            await seen.until(lambda seen: seen.clients_gone == 1, timeout_s=0.1)
+        assert asked.result().text == LARGE_TEXT
+        assert b"word" not in asked.result().body
+
+
+async def test_a_held_value_that_is_not_what_was_asked_for_falls_back() -> None:
+    schema = {"type": "object", "properties": {"intent": {"enum": ["refund"]}}, "required": ["intent"]}
+    asked = {"type": "json_schema", "json_schema": {"name": "i", "schema": schema}}
+    sure = {"text": '{"intent": "other"}', "right_logprob": -0.01, "tokens_per_second": 4000.0}
+    async with stage(large=(), v1=sure, hold=PREFIX, **ACTING) as made:
+        answer = await made.ask(stream=True, response_format=asked)
+        # The large model, which was asked, says nothing in JSON either; of the two the client gets the arm's.
+        assert (made.calls("large"), made.results) == (1, ["invalid", "invalid"])
+        assert (answer.text, answer.headers["x-gateway-degraded"]) == ('{"intent": "other"}', "invalid")
+        assert made.gateway.metric("gate_failures_total", route="support", model="v1", gate="invalid_structure") == 1
+
+
 async def test_case_102_both_whole_answers_are_paid_for_and_the_client_sees_one_usage() -> None:
     async with stage(large=(), v1=UNSURE, **ACTING) as made:
         answer = await made.ask()

@@ -61,6 +61,12 @@ def test_a_complete_value_fills_a_prefix_and_not_a_whole_answer() -> None:
     assert not is_full(HOLD_FULL, tokens=3, is_overdue=False, has_value=True)
 
 
+@pytest.mark.parametrize("is_overdue", [False, True])
+def test_a_complete_value_that_is_not_what_was_asked_for_is_held_to_its_end(is_overdue: bool) -> None:
+    assert not is_full(PREFIX, tokens=90, is_overdue=is_overdue, has_value=True, is_flawed=True)
+    assert is_full(HOLD_NONE, tokens=3, is_overdue=is_overdue, has_value=True, is_flawed=True)
+
+
 @pytest.mark.parametrize(
     ("judgement", "window", "tokens", "is_overdue", "state"),
     [
