@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import report  # noqa: E402
 import traffic  # noqa: E402
 from asking import Answer, Application, new_tickets  # noqa: E402
+from divided import Graded, divide, terms_of  # noqa: E402
 from held_out import (  # noqa: E402
     Case,
     Judge,
@@ -42,7 +43,7 @@ from held_out import (  # noqa: E402
     write_curve,
 )
 from parts import APP_KEY, FOLDER, OPS_KEY, Parts, Plan, prepare_vllm  # noqa: E402
-from recorded import calibration_of, read_records  # noqa: E402
+from recorded import Record, calibration_of, read_records  # noqa: E402
 from rich.console import Console  # noqa: E402
 from stack import FALLGATE, ROOT, DemoError, stack  # noqa: E402
 
@@ -111,7 +112,7 @@ class Guarantee:
             }
             if armed["armed"]:
                 pairs = self._hold_out(application, held_out)
-                found |= self._figures(operator, armed, pairs)
+                found |= self._figures(operator, armed, first, pairs)
         return found
 
     def _change(self, operator: AdminClient, method: str, route: str, path: str, body: Json) -> Json:
@@ -156,10 +157,13 @@ class Guarantee:
 
         return application.each("held out", list(enumerate(some)), one)
 
-    def _figures(self, operator: AdminClient, armed: Json, pairs: Sequence[tuple[Answer, Answer]]) -> Json:
-        self.console.print("reading what was recorded of them")
+    def _figures(
+        self, operator: AdminClient, armed: Json, first: Sequence[Answer], pairs: Sequence[tuple[Answer, Answer]]
+    ) -> Json:
+        self.console.print("reading what was recorded of all of them")
         options = self.options
-        records = read_records(operator, [(one.route, one.request_id) for pair in pairs for one in pair])
+        answers = [*first, *(one for pair in pairs for one in pair)]
+        records = read_records(operator, [(one.route, one.request_id) for one in answers])
         judge = Judge(
             arm=options.arm,
             calibration=calibration_of(records[got.request_id] for got, _ in pairs),
@@ -167,6 +171,7 @@ class Guarantee:
         )
         cases = [case_of(got, other, records, judge) for got, other in pairs]
         risk = functools.partial(risk_of, alpha=options.alpha, delta=options.delta)
+        own = [one for one in first if one.model == options.arm] + [case.alone for case in cases]
         by_kind = {kind: [c for c in cases if c.got.is_stream is is_s] for kind, is_s in _KINDS}
         return {
             "held_out": {"all": risk(cases)} | {kind: risk(own) if own else None for kind, own in by_kind.items()},
@@ -176,7 +181,14 @@ class Guarantee:
             "money": money_of(cases),
             "streams": streams_of(cases, judge),
             "replayed": replayed([case.record for case in cases]),
+            "divided": self._divided(own, records),
         }
+
+    def _divided(self, own: Sequence[Answer], records: Mapping[str, Record]) -> Json:
+        """The same on other divisions of the version's own answers, whole answers all."""
+        whole = [(one, records[one.request_id].whole) for one in own]
+        graded = [Graded(value=float(one.is_right), whole=features) for one, features in whole if features is not None]
+        return divide(graded, terms_of(self.options.alpha, self.options.delta), LEAST_LABELS)
 
     def _curve(self, cases: Sequence[Case]) -> Json:
         """What `fallgate curve` says of the held-out tickets."""

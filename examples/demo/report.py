@@ -22,7 +22,7 @@ def show(console: Console, found: Json) -> None:
     console.print(
         f"calibration {of['version']} ({of['kind']}, {of['labels']} labels): {of['reason']}\n", soft_wrap=True
     )
-    _table(console, ("confidence", "labels", "AUROC", "ECE", "threshold"), _confidence(found))
+    _table(console, ("confidence", "n", "AUROC", "ECE", "threshold"), _confidence(found))
     _table(console, ("held-out tickets", "all", "whole", "streams"), _risk(found["held_out"], found["delta"]))
     _table(console, ("", "with the fallback", "version alone", "large alone"), _beside(found))
     _table(console, ("", ""), _further(found))
@@ -92,8 +92,18 @@ def _further(found: Json) -> Rows:
         shares = f"CPT(50 %) {_percent(curve['cpt50'])}, CPT(80 %) {_percent(curve['cpt80'])}"
         yield "curve", f"APGR {curve['apgr']:.3f}, {shares}"
     yield "judged again from the records", f"{again['same']} of {again['n']} decisions the same"
+    yield "divided anew", _divided(found["divided"], found["alpha"])
     if streams["n"]:
         yield from _streams(streams)
+
+
+def _divided(of: Json, alpha: float) -> str:
+    if not of["armed"]:
+        return f"not armed on any of {of['times']} other divisions of the answers"
+    return (
+        f"on {of['armed']} of {of['times']} other divisions armed; risk {_percent(of['risk_mean'])} on average, above "
+        f"{alpha * 100:g} % on {of['above_alpha']}"
+    )
 
 
 def _streams(streams: Json) -> Rows:
