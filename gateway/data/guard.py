@@ -8,6 +8,7 @@ at most one `Authorization`, and no declared body over the limit.
 import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import chain
 from typing import Any, Final
 
 from gateway.clock import Clock
@@ -100,24 +101,25 @@ def check_headers(raw: list[tuple[bytes, bytes]], into: dict[bytes, bytes]) -> N
     """Copy headers into a mapping; raise `ApiError` for those that no honest client sends."""
     if len(raw) > MAX_HEADERS:
         raise ApiError(431, f"the request has more than {MAX_HEADERS} headers", headers=[_CLOSE])
-    size = 0
-    for name, value in raw:
-        size += len(name) + len(value)
-        into.setdefault(name, value)
-    names = [name for name, _ in raw]
-    hosts = names.count(b"host")
-    if size > MAX_HEAD_BYTES:
+    into.update(reversed(raw))
+    is_repeated = len(into) < len(raw)
+    hosts = _count(raw, b"host") if is_repeated else (b"host" in into)
+    if sum(map(len, chain.from_iterable(raw))) > MAX_HEAD_BYTES:
         raise ApiError(
             431, "the request's headers are larger than 64 KiB; send fewer or shorter ones", headers=[_CLOSE]
         )
     if hosts != 1:
         raise ApiError(400, f"the request must have exactly one Host header, not {hosts}", headers=[_CLOSE])
-    if names.count(b"authorization") > 1:
+    if is_repeated and _count(raw, b"authorization") > 1:
         raise ApiError(
             401, "send one Authorization header", code="invalid_api_key", headers=[(b"www-authenticate", b"Bearer")]
         )
     if int(into.get(b"content-length", b"0")) > MAX_BODY_BYTES:
         raise body_too_large()
+
+
+def _count(raw: list[tuple[bytes, bytes]], wanted: bytes) -> int:
+    return sum(name == wanted for name, _ in raw)
 
 
 def body_too_large() -> ApiError:

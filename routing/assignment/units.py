@@ -1,7 +1,7 @@
 """Whom a split keeps together: where the unit of a request is looked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -24,6 +24,11 @@ class UnitSource:
 
     place: UnitPlace
     name: str = ""
+    header: bytes = field(init=False, repr=False, compare=False)
+    """The name as it is on the wire."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "header", self.name.encode())
 
     @classmethod
     def parse(cls, text: str) -> "UnitSource":
@@ -61,7 +66,8 @@ def find_unit(
     for source in sources:
         value: object = None
         if source.place is UnitPlace.HEADER:
-            value = _text(headers.get(source.name.encode(), b""))
+            header = headers.get(source.header)
+            value = None if header is None else _text(header)
         elif source.place is UnitPlace.BODY:
             value = body.get(source.name)
         elif source.place is UnitPlace.KEY:
