@@ -177,7 +177,7 @@ class Config(Section):
     store: Store = Field(default=Store(), description="The database.")
     coordination: Coordination = Field(default=Coordination(), description="What replicas share at once.")
     keys: tuple[Key, ...] = Field(
-        default=(), description="Clients' keys. Without any, the first `fallgate serve` makes one for each scope."
+        default=(), description="Clients' keys. Without any, the first `fallgate serve` makes three."
     )
     models: Annotated[dict[NameKey, Model], AfterValidator(_at_least_one)] = Field(
         description="What can answer, by name."

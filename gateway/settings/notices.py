@@ -15,7 +15,7 @@ _IDLE = frozenset({ConfidenceMode.NONE, ConfidenceMode.OBSERVE})
 def warnings_of(config: Config, tree: dict[str, Any]) -> Iterator[Problem]:
     """Warnings about a valid configuration and the tree that it was made of."""
     if not config.keys:
-        sentence = "there are none; the first `fallgate serve` makes one for each scope and prints them"
+        sentence = "there are none; the first `fallgate serve` makes three (app, tester, ops) and prints them"
         yield Problem(path="keys", sentence=sentence)
     for name, model in config.models.items():
         yield from _api_key(f"models.{name}.api_key", model, tree["models"][name].get("api_key"))

@@ -14,7 +14,7 @@ from gateway.store.codec import dump, load
 from gateway.store.engine import Store
 from gateway.store.tables import keys
 
-_FIRST_KEYS = (("app", ("inference",)), ("ops", ("admin", "metrics")))
+_FIRST_KEYS = (("app", ("inference",)), ("tester", ("inference", "test")), ("ops", ("admin", "metrics")))
 _SECRET_BYTES = 32
 
 
@@ -27,7 +27,7 @@ class NewKey(NamedTuple):
 
 
 def ensure_keys(store: Store) -> list[NewKey]:
-    """Make one key to ask with and one to operate with, unless the store has keys already.
+    """Make a key to ask with, one to test arms with and one to operate with, unless the store has keys already.
 
     For a first start with a file that has no keys either. Of two replicas that start together, one makes them.
 

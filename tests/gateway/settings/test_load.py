@@ -100,7 +100,7 @@ def test_nothing_to_warn_of_is_no_warning(folder: Path) -> None:
 def test_no_keys_are_a_warning() -> None:
     (warning,) = warnings(LEAST.partition("\n")[2])
 
-    assert warning.startswith("keys: there are none; the first `fallgate serve` makes one for each scope")
+    assert warning.startswith("keys: there are none; the first `fallgate serve` makes three (app, tester, ops)")
 
 
 @pytest.mark.parametrize("written", ["upstream", "${KEY:-upstream}"])

@@ -53,7 +53,11 @@ def test_a_first_start_makes_one_key_of_each_kind_once(store: Store, store_url: 
     with ThreadPoolExecutor(4) as pool:
         made = [key for future in [pool.submit(start) for _ in range(4)] for key in future.result()]
 
-    assert [(key.name, key.scopes) for key in made] == [("app", ("inference",)), ("ops", ("admin", "metrics"))]
+    assert [(key.name, key.scopes) for key in made] == [
+        ("app", ("inference",)),
+        ("tester", ("inference", "test")),
+        ("ops", ("admin", "metrics")),
+    ]
     assert all(key.secret.startswith("fg_") and len(key.secret) >= 43 for key in made)
     with store.reading() as connection:
         assert [entry.digest for entry in keys.read(connection)] == [digest_of(key.secret.encode()) for key in made]
