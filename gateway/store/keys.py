@@ -14,7 +14,7 @@ from gateway.store.codec import dump, load
 from gateway.store.engine import Store
 from gateway.store.tables import keys
 
-_FIRST_KEYS = (("app", ("inference",)), ("tester", ("inference", "test")), ("ops", ("admin", "metrics")))
+_FIRST_KEYS = (("app", ("inference",)), ("ops", ("admin", "metrics")), ("tester", ("inference", "test")))
 _SECRET_BYTES = 32
 
 

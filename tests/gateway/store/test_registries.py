@@ -55,8 +55,8 @@ def test_a_first_start_makes_one_key_of_each_kind_once(store: Store, store_url: 
 
     assert [(key.name, key.scopes) for key in made] == [
         ("app", ("inference",)),
-        ("tester", ("inference", "test")),
         ("ops", ("admin", "metrics")),
+        ("tester", ("inference", "test")),
     ]
     assert all(key.secret.startswith("fg_") and len(key.secret) >= 43 for key in made)
     with store.reading() as connection:
