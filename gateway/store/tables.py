@@ -1,41 +1,40 @@
 """The tables, as SQLAlchemy Core sees them. Times are UTC microseconds, money is nano-dollars, JSON is kept as text."""
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    text,
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text
+
+from gateway.store.experiment_tables import (
+    experiment_cursors,
+    experiment_results,
+    experiment_steps,
+    experiment_units,
+    experiments,
 )
+from gateway.store.metadata import RequestId, RowId, index_of_given, metadata
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# SQLite counts rows by itself only in a column that is exactly INTEGER.
-_RowId = BigInteger().with_variant(Integer, "sqlite")
-
-# Request ids are compared by byte, so that their order is that of time in any database.
-_RequestId = Text().with_variant(Text(collation="C"), "postgresql")
-
-
-def _index_of_given(table: str, column: str) -> Index:
-    """An index that leaves out the rows without a value, which are nearly all."""
-    given = text(f"{column} IS NOT NULL")
-    return Index(f"ix_{table}_{column}", column, sqlite_where=given, postgresql_where=given)
-
+__all__ = [
+    "attempts",
+    "audit",
+    "audit_spend",
+    "batches",
+    "calibrations",
+    "configuration",
+    "experiment_cursors",
+    "experiment_results",
+    "experiment_steps",
+    "experiment_units",
+    "experiments",
+    "feedback",
+    "keys",
+    "labels",
+    "leases",
+    "metadata",
+    "overlays",
+    "requests",
+    "snapshots",
+    "split_history",
+    "versions",
+    "workers",
+]
 
 configuration = Table(
     "configuration",
@@ -72,13 +71,13 @@ overlays = Table(
 split_history = Table(
     "split_history",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", RowId, primary_key=True),
     Column("route", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("split", Text, nullable=False),
     Column("ranges", Text, nullable=False),
     Column("salt", Text, nullable=False),
-    Column("previous_id", _RowId, ForeignKey("split_history.id")),
+    Column("previous_id", RowId, ForeignKey("split_history.id")),
     Column("made_by", Text, nullable=False),
     Index(None, "route", "id"),
 )
@@ -86,7 +85,7 @@ split_history = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", RowId, primary_key=True),
     Column("at_us", BigInteger, nullable=False),
     Column("who", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -152,7 +151,7 @@ batches = Table(
 requests = Table(
     "requests",
     metadata,
-    Column("request_id", _RequestId, primary_key=True),
+    Column("request_id", RequestId, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("route", Text, nullable=False),
     Column("arm", Text),
@@ -192,7 +191,7 @@ requests = Table(
     Column("writer_id", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Index(None, "writer_id", "seq"),
-    _index_of_given("requests", "answer_id"),
+    index_of_given("requests", "answer_id"),
 )
 """`answer_id` is null where the answer's id is made of the request's, which then finds it. `judged` is `whole` or
 `prefix`: what the decision was made on, and what score, confidence and threshold are of. Features are JSON lists in the
@@ -201,7 +200,7 @@ order of `routing.confidence.features.as_row`."""
 attempts = Table(
     "attempts",
     metadata,
-    Column("request_id", _RequestId, nullable=False),
+    Column("request_id", RequestId, nullable=False),
     Column("number", Integer, nullable=False),
     Column("model", Text, nullable=False),
     Column("purpose", Text, nullable=False),
@@ -226,10 +225,10 @@ attempts = Table(
 feedback = Table(
     "feedback",
     metadata,
-    Column("feedback_id", _RequestId, primary_key=True),
+    Column("feedback_id", RequestId, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("key_name", Text, nullable=False),
-    Column("request_id", _RequestId),
+    Column("request_id", RequestId),
     Column("answer_id", Text),
     Column("metric", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -238,12 +237,12 @@ feedback = Table(
     Column("received_us", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("detail", Text),
-    Column("joined_request_id", _RequestId),
+    Column("joined_request_id", RequestId),
     Column("writer_id", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Index(None, "state", "received_us"),
     Index(None, "joined_request_id"),
-    _index_of_given("feedback", "idempotency_key"),
+    index_of_given("feedback", "idempotency_key"),
 )
 """What applications said of answers. `kind`: boolean, number, comment or demonstration; `value` is JSON; `state`:
 waiting, joined or refused, with the reason in `detail`. `joined_request_id` is the request that was found, also where
@@ -252,7 +251,7 @@ the feedback was refused all the same."""
 labels = Table(
     "labels",
     metadata,
-    Column("request_id", _RequestId, nullable=False),
+    Column("request_id", RequestId, nullable=False),
     Column("metric", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("route", Text, nullable=False),
