@@ -79,6 +79,10 @@ class AdminClient:
         """A route as it is in force, with its `etag`."""
         return self._ask("GET", f"/admin/v1/routes/{quote(name, safe='')}")
 
+    def labels(self, route: str, *, days: int) -> Json:
+        """How many requests a route had in the last days, and what they were found to be worth, by arm."""
+        return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/labels?days={days}")
+
     def request(self, route: str, request_id: str) -> Json:
         """A request of a route as it was recorded, with its attempts and the calibration that judged it."""
         return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/requests/{quote(request_id, safe='')}")

@@ -22,15 +22,15 @@ BUILT = {
     "explain": Entry("gateway.cli.explain", "explain", "Say which arm a unit gets, and why."),
     "calibrate": Entry("gateway.cli.calibrate", "calibrate", "Fit a confidence to rows of a file."),
     "curve": Entry("gateway.cli.curve", "curve", "Draw the trade between cost and quality."),
+    "compare": Entry("gateway.cli.compare", "compare", "Compare the arms of a file."),
+    "plan": Entry("gateway.cli.plan", "plan", "Say how large an experiment has to be."),
 }
 
 NOT_BUILT = {
     "keys": "Make, list and revoke API keys.",
     "versions": "List, register and promote versions.",
     "experiment": "Compare the arms of a route.",
-    "plan": "Say how large an experiment has to be.",
     "cost": "Say what a route costs and saves.",
     "drifting": "Say how far a route's traffic has drifted.",
-    "compare": "Compare the arms of a file.",
     "drift": "Compare two files.",
 }

@@ -1,0 +1,17 @@
+"""Experiments: what is kept of them, what it says at any time, and what follows from it.
+
+    sums            what is kept of an arm: sums over its units
+    units           which value a unit brings, and to which arm and step it belongs
+    effects         the difference between two arms, step by step, with its variance
+    sequence        intervals and p-values that hold however often one looks
+    bounded         the same for rare events, without an approximation
+    quantiles       p95 and the like
+    sample_ratio    whether the arms got the units that they should have
+    multiplicity    several metrics or arms at once
+    comparison      several arms against one of them
+    ruling          whether an arm may take over
+    contract        what is promised before the start, and how far it has come
+    size            how many units that takes
+
+It runs in the control plane and in commands, with numpy and scipy; no worker imports it.
+"""
