@@ -65,6 +65,8 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Demo]:
         if "stays up until Ctrl-C" in line:
             break
     else:
+        process.stdout.close()
+        process.wait()
         pytest.fail("the demo ended by itself:\n" + "".join(printed))
     yield Demo("".join(printed), process)
     process.kill()
@@ -215,6 +217,38 @@ def test_the_money_is_that_of_the_records(proof: Proof) -> None:
     )
 
     assert paid == [(proof.report["money"]["cascade_nanousd"], proof.report["held_out"]["all"]["n"])]
+
+
+def test_what_the_version_served_is_counted_as_it_was_recorded(proof: Proof) -> None:
+    served = _rows(
+        proof,
+        "SELECT is_stream, count(*) FROM requests "
+        "WHERE route = 'support' AND confidence_mode = 'risk' AND model = arm GROUP BY is_stream ORDER BY is_stream",
+    )
+
+    assert served == [
+        (0, proof.report["held_out"]["whole"]["served"]),
+        (1, proof.report["held_out"]["streams"]["served"]),
+    ]
+
+
+def test_no_feedback_was_given_on_held_out_tickets(proof: Proof) -> None:
+    of_held_out = _rows(
+        proof,
+        "SELECT count(*) FROM feedback JOIN requests ON requests.request_id = feedback.joined_request_id "
+        "WHERE requests.confidence_mode <> 'observe'",
+    )
+
+    assert of_held_out == [(0,)]
+
+
+def test_other_draws_of_the_labels_keep_the_promise_about_as_often_as_it_says(proof: Proof) -> None:
+    divided = proof.report["divided"]
+
+    assert divided["armed"] >= 90
+    assert divided["risk_mean"] < 0.1
+    # A tenth may miss it. The divisions share their answers, and what is left of them is a small sample: hence room.
+    assert divided["above_alpha"] <= 30
 
 
 def test_every_decision_can_be_made_again_from_its_record(proof: Proof) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from stack import ROOT, DemoError, Running, Stack, port_near
+from stack import ROOT, DemoError, Running, Stack, hold_port
 
 FOLDER = ROOT / ".demo"
 CHECKPOINT = FOLDER / "smollm2"
@@ -39,10 +39,10 @@ class Parts:
     """The models and the gateway of one run."""
 
     def __init__(self, console: Console, plan: Plan) -> None:
-        taken: set[int] = set()
         self.console = console
         self.plan = plan
-        self.ports = {name: port_near(port, taken) for name, port in _PORTS.items()}
+        self._held = {name: hold_port(port, is_bound_early=name == "VLLM_PORT") for name, port in _PORTS.items()}
+        self.ports = {name: int(held.getsockname()[1]) for name, held in self._held.items()}
         self.environment = {
             "FALLGATE_APP_KEY": APP_KEY,
             "FALLGATE_OPS_KEY": OPS_KEY,
@@ -75,10 +75,10 @@ class Parts:
         large = self.plan.folder / "large.yaml"
         large.write_text(_LARGE, encoding="utf-8")
         self.console.print("starting the stand-in for the large hosted model (simulated)")
-        port = self.ports["LARGE_PORT"]
+        port = self._release("LARGE_PORT")
         stand_in = processes.start("large", ["simulate", "--config", str(large), "--port", str(port)])
         processes.wait_for(stand_in, f"http://127.0.0.1:{port}/health", 20)
-        versions = self._start_versions(processes, self.ports["VLLM_PORT"])
+        versions = self._start_versions(processes, self._release("VLLM_PORT"))
         processes.wait_for(versions, f"http://127.0.0.1:{self.ports['VLLM_PORT']}/health", 600)
         return versions
 
@@ -100,9 +100,16 @@ class Parts:
     def start_gateway(self, processes: Stack) -> None:
         """Start `fallgate serve` and wait until it is ready."""
         self.console.print("starting the gateway")
+        self._release("PORT")
+        self._release("ADMIN_PORT")
         gateway = processes.start("gateway", ["serve", "--config", self.plan.config])
         processes.wait_for(gateway, f"{self.url}/readyz", 30)
         processes.wait_for(gateway, f"{self.admin_url}/readyz", 30)
+
+    def _release(self, name: str) -> int:
+        """Let a port go, for the process that is started now."""
+        self._held[name].close()
+        return self.ports[name]
 
 
 def prepare_vllm(console: Console) -> bool:

@@ -108,19 +108,22 @@ def stack(folder: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
         made.end()
 
 
-def port_near(wanted: int, taken: set[int]) -> int:
-    """The wanted port, or a free one where it is in use."""
+def hold_port(wanted: int, *, is_bound_early: bool = False) -> socket.socket:
+    """A socket that keeps the wanted port, or a free one where it is in use, until it is closed.
+
+    Another demo may be starting at the same moment. `is_bound_early`: whoever will listen there takes the port long
+    before it listens, as vLLM does while it loads; until then it looks free to all that would share an address.
+    """
     for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            number = int(probe.getsockname()[1])
-            if number not in taken:
-                taken.add(number)
-                return number
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0 if is_bound_early else 1)
+        try:
+            held.bind(("127.0.0.1", port))
+            held.listen()
+        except OSError:
+            held.close()
+        else:
+            return held
     raise DemoError("no free port on 127.0.0.1")
 
 
