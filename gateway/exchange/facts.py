@@ -83,6 +83,11 @@ class Attempt:
     answer: Answer | None = None
     """What it said, kept only for an audit."""
 
+    @property
+    def is_judged_whole(self) -> bool:
+        """Whether the whole answer was judged, in time or late."""
+        return self.late is not None or (self.judgement is not None and not self.is_judged_by_prefix)
+
     def fail(self, error: UpstreamError) -> AttemptEnd:
         """Note a failure, tell the breaker, and say what the flow is to make of it."""
         self._close(error)

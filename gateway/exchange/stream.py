@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from gateway.exchange.facts import Attempt
-from routing.answer.hold import HoldState, decide, is_full
+from routing.answer.hold import HoldState, decide, is_full, says_enough
 from routing.answer.policy import HoldWindow
 from routing.confidence.features import Features
 from routing.confidence.gate import Gate, Judgement
@@ -62,7 +62,7 @@ class AnswerStream:
 
         Returns:
             Released or abandoned, or still holding for a stream that has ended, which is a whole answer; and what
-            it was judged by.
+            it was judged by, `None` where that decides nothing.
 
         Raises:
             UpstreamError: it failed before.
@@ -80,12 +80,14 @@ class AnswerStream:
                 has_value = self._reader.has_value
                 is_flawed = has_value and self._reader.flaw is not None
                 if is_full(window, tokens=tokens, is_overdue=is_overdue, has_value=has_value, is_flawed=is_flawed):
-                    judgement = self._judge_prefix(gate) if gate is not None and window.tokens != 0 else None
+                    is_judged = gate is not None and says_enough(window, tokens=tokens, is_overdue=is_overdue)
+                    judgement = self._judge_prefix(gate) if gate is not None and is_judged else None
                     return decide(judgement, window, tokens=tokens, is_overdue=is_overdue), judgement
             await self._read(overdue_at_s)
         if self._reader.has_content and self._attempt.first_token_s is None:
             self._attempt.first_token_s = monotonic()
-        return HoldState.HOLDING, gate.judge(self._reader.features) if gate is not None else None
+        is_judged = gate is not None and window.tokens != 0
+        return HoldState.HOLDING, gate.judge(self._reader.features) if gate is not None and is_judged else None
 
     def _judge_prefix(self, gate: Gate) -> Judgement:
         """Judge by the features noted, or at the deadline by those that there are."""
@@ -114,14 +116,18 @@ class AnswerStream:
         return b"data: " + b"\n\ndata: ".join(held) + b"\n\n"
 
     def settle(self, gate: Gate | None, prompt_bytes: int) -> None:
-        """Note what the stream came to, or had come to when it was broken off."""
+        """Note what the stream came to, or had come to when it was broken off.
+
+        The whole of it is judged late, unless it was before. A part is no whole answer, and judged by no measure of it.
+        """
         reader, attempt = self._reader, self._attempt
         attempt.usage = reader.usage or estimated_usage(prompt_bytes, reader.tokens)
         attempt.output_tokens_seen = reader.tokens
         attempt.finish_reason, attempt.answer_id = reader.finish_reason, reader.answer_id
-        if self.has_ended:
-            attempt.flaw = reader.flaw
-        if gate is not None:
+        if not self.has_ended:
+            return
+        attempt.flaw = reader.flaw
+        if gate is not None and not attempt.is_judged_whole:
             attempt.late = gate.judge_late(reader.features)
 
     async def finish(self) -> None:

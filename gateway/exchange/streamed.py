@@ -60,14 +60,16 @@ class StreamAttempts:
     async def _judge(self, call: Call, attempt: Attempt, stream: AnswerStream) -> AttemptEnd:
         exchange = self._exchange
         gate = exchange.gate_of(attempt)
-        window = window_of(exchange.policy, is_last=call.is_last)
+        # Where there is nothing to judge by, holding would only keep the client waiting.
+        window = window_of(exchange.policy, is_last=call.is_last or gate is None)
         state, judgement = await stream.hold(window, gate)
         attempt.judgement = judgement
         attempt.is_judged_by_prefix = judgement is not None and state is not HoldState.HOLDING
         if state is HoldState.RELEASED:
             self.streams[call.number] = stream
             return Completed(judgement=judgement, is_committed=True)
-        stream.settle(None, exchange.inquiry.size_bytes)
+        # Where nothing is held, doubt has no say: it must not depend on how fast the answer came.
+        stream.settle(gate if window.tokens == 0 else None, exchange.inquiry.size_bytes)
         if state is HoldState.ABANDONED and judgement is not None:
             self._abandon(stream)
             attempt.succeed(Result.DOUBTED)
@@ -76,8 +78,7 @@ class StreamAttempts:
         stream.release()
         attempt.flaw = stream.flaw
         attempt.succeed(Result.INVALID if stream.flaw else Result.COMPLETED)
-        # Where nothing is held, doubt has no say: it must not depend on how fast the answer came.
-        return Completed(judgement=None if window.tokens == 0 else judgement, flaw=stream.flaw)
+        return Completed(judgement=judgement, flaw=stream.flaw)
 
     async def _open(self, attempt: Attempt) -> AnswerStream:
         exchange = self._exchange

@@ -48,8 +48,13 @@ def is_full(
     return is_overdue or (window.tokens is not None and (has_value or tokens >= window.tokens))
 
 
+def says_enough(window: HoldWindow, *, tokens: int, is_overdue: bool) -> bool:
+    """Whether what was held is judged. Else it is released, and no moving threshold may learn of it."""
+    return window.tokens != 0 and not (is_overdue and tokens < MIN_TOKENS_TO_JUDGE)
+
+
 def decide(judgement: Judgement | None, window: HoldWindow, *, tokens: int, is_overdue: bool) -> HoldState:
     """Release or abandon a stream whose window is full."""
-    if judgement is None or window.tokens == 0 or (is_overdue and tokens < MIN_TOKENS_TO_JUDGE):
+    if judgement is None or not says_enough(window, tokens=tokens, is_overdue=is_overdue):
         return HoldState.RELEASED
     return HoldState.ABANDONED if judgement.is_doubtful else HoldState.RELEASED

@@ -124,7 +124,7 @@ async def test_log_probabilities_are_shown_to_whom_asked_and_to_nobody_else(
     async with stage() as made:
         answer = await made.ask(stream=stream, **asked)
         assert made.server.seen.requests[0].body["logprobs"] is True
-        judgement = made.last.attempts[0].judgement
+        judgement = made.last.arm_judgement
         assert judgement is not None
         assert judgement.score == pytest.approx(0.9512, abs=1e-3)
         bodies = answer.chunks if stream else [answer.json]

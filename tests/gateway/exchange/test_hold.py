@@ -10,7 +10,7 @@ from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scores import ScoreName
 from serving.simulated.script import LogprobMode, ToolCall
-from tests.fakes.asking import LARGE_TEXT, Answer, Stage, Wire, ask, before, post, question, stage
+from tests.fakes.asking import CHAT, LARGE_TEXT, TEXT, Answer, Stage, Wire, ask, before, post, question, stage
 from tests.fakes.gateways import threshold
 from tests.fakes.raw_upstream import (
     END,
@@ -129,6 +129,17 @@ async def test_hold_none_sends_the_first_token_at_once_and_never_acts_on_doubt()
     async with raw_upstream(short) as server, before(server.base_url, large_url=server.base_url, **ACTING) as gate:
         assert (await ask(gate, stream=True)).text == "onetwo"
         assert (gate.last.outcome, len(server.requests)) == ("served", 1)
+        attempt = gate.last.attempts[0]
+        assert (attempt.judgement, attempt.late is not None) == (None, True)
+        assert gate.metric("late_low_confidence_total", route="support", model="v1") == 1
+
+
+@pytest.mark.parametrize(("path", "more"), [(CHAT, {"n": 2}), (TEXT, {})], ids=["several choices", "text"])
+async def test_what_cannot_be_judged_is_not_held(path: str, more: dict[str, Any]) -> None:
+    async with stage("hang_during:2", large=(), v1=UNSURE, hold=HOLD_FULL, idle_s=0.1, **ACTING) as made:
+        answer = await made.ask(path, stream=True, **more)
+        assert answer.status == 200
+        assert made.last.outcome == "interrupted"
 
 
 async def test_the_time_of_the_first_token_is_known_also_of_an_answer_that_came_at_once() -> None:
@@ -155,6 +166,21 @@ async def test_at_the_deadline_what_is_there_is_judged_and_less_than_four_tokens
         answer = await ask_held(server, hold=HoldWindow(tokens=16, ms=50))
         assert answer.text == text
         assert ("x-gateway-fallback" in answer.headers) == (text == "large")
+
+
+async def test_what_is_too_short_at_the_deadline_is_judged_at_its_end_alone() -> None:
+    short = [STREAM_HEAD, *([word("w", -3.0)] * 3), Pause(0.3), word("x", -3.0), FINISH, DONE, END]
+    async with (
+        raw_upstream(short) as server,
+        before(server.base_url, large_url=server.base_url, hold=HoldWindow(tokens=16, ms=50), **ACTING) as made,
+    ):
+        answer = await ask(made, stream=True)
+        attempt, row = made.last.attempts[0], made.records.kept[-1][0]
+        # No threshold that moves may count as replaced what never could be.
+        assert (answer.text, attempt.judgement, attempt.prefix) == ("wwwx", None, None)
+        assert attempt.late is not None
+        assert (row.judged, row.prefix_features, row.late_confidence) == ("whole", None, None)
+        assert row.whole_features is not None
 
 
 async def test_the_deadline_counts_from_the_first_content_and_not_from_the_role() -> None:

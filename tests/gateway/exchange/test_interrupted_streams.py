@@ -69,6 +69,14 @@ async def test_cases_86_to_90_a_stream_that_breaks_ends_with_an_error_event(
         await made.server.seen.until(lambda seen: seen.connections_open == 0, timeout_s=1)
 
 
+async def test_what_came_of_a_broken_stream_is_no_whole_answer() -> None:
+    async with stage("cut:3", large=(), v1={"latency_ms": 1.0, "tokens_per_second": 2000.0}) as made:
+        await made.ask(stream=True)
+        assert made.last.attempts[0].late is None
+        assert made.gateway.records.kept[-1][0].whole_features is None
+        assert made.gateway.metric("late_low_confidence_total", route="support", model="v1") == 0
+
+
 async def test_case_90_nothing_of_a_garbled_chunk_is_passed_on() -> None:
     async with stage("garbage:2", v1={"tokens_per_second": 2000.0}) as made:
         answer = await made.ask(stream=True)
