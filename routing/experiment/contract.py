@@ -4,11 +4,13 @@ planned --start--> running --every condition of a step holds--> running, one ste
                    running --a guardrail is breached, or the primary metric is surely worse--> rolled back
                    running --by hand: pause, a split or a roll-back--> paused --resume--> running
                    running --the stop date comes--> inconclusive
+                   running or paused --by hand: abort--> rolled back
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from routing.assignment.buckets import BUCKETS
 from routing.words import ModelName
 
 
@@ -40,6 +42,15 @@ class MetricName(StrEnum):
 
 IS_HIGHER_BETTER = frozenset({MetricName.FEEDBACK_SUCCESS, MetricName.AUDIT_AGREEMENT, MetricName.CONFIDENCE})
 LABEL_METRICS = frozenset({MetricName.FEEDBACK_SUCCESS, MetricName.AUDIT_AGREEMENT})
+SHARES = LABEL_METRICS | {
+    MetricName.CONFIDENCE,
+    MetricName.FALLBACK_SHARE,
+    MetricName.FAILURE_SHARE,
+    MetricName.INVALID_SHARE,
+}
+"""Those that lie between 0 and 1."""
+MANUAL = "manual"
+"""The reason of a pause that a change of the split by hand has made."""
 
 
 class ExperimentMode(StrEnum):
@@ -101,7 +112,8 @@ class Contract:
     """In both arms together; the sequences are tightest there."""
     alpha: float
     steps: tuple[int, ...]
-    """The candidate's share at each step, in hundredths of a percent of the units in the experiment, rising to 10,000."""
+    """The candidate's share at each step, in hundredths of a percent of all units but those of the hold-out, rising to
+    10,000."""
     soak_us: int
     """The least time at each step."""
     horizon_us: int
@@ -110,6 +122,15 @@ class Contract:
     """UTC microseconds since 1970: when it ends without a verdict."""
     holdout: int = 0
     """Hundredths of a percent of all units that stay with the baseline whatever happens."""
+
+    def share_at(self, step: int) -> int:
+        """The candidate's share of all units at a step, in hundredths of a percent; never nothing."""
+        return max(1, self.steps[step] * (BUCKETS - self.holdout) // BUCKETS)
+
+    @property
+    def last_step(self) -> int:
+        """The index of the last of `steps`."""
+        return len(self.steps) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,4 +143,4 @@ class Progress:
     step_since_us: int
     started_us: int | None
     reason: str
-    """Why it is in this state: a sentence, or `manual`."""
+    """Why it is in this state: a sentence, or `MANUAL`."""
