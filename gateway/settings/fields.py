@@ -65,7 +65,8 @@ def _long_enough(secret: Secret) -> Secret:
     return secret
 
 
-def _percent(value: Decimal) -> Decimal:
+def check_percent(value: Decimal) -> Decimal:
+    """Two decimals are exact in buckets."""
     if value != round(value, 2):
         raise refused("{value} has too many decimals; two at most")
     return value
@@ -99,5 +100,5 @@ UpstreamSecret = Annotated[Secret, AfterValidator(_printable)]
 Seconds = Annotated[float, Field(gt=0, le=86_400), NUMBER]
 Share = Annotated[float, Field(ge=0, le=1), NUMBER]
 Fraction = Annotated[float, Field(gt=0, lt=1), NUMBER]
-Percent = Annotated[Decimal, Field(ge=0, le=100), AfterValidator(_percent), NUMBER]
+Percent = Annotated[Decimal, Field(ge=0, le=100), AfterValidator(check_percent), NUMBER]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000), AfterValidator(check_price), NUMBER]

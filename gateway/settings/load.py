@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway.clock import Clock, now_us
 from gateway.settings.document import Document, Unresolved, read_document
 from gateway.settings.expand import ExpandError, expand
 from gateway.settings.lineage import Lineage, locate_lineage, read_lineage
@@ -35,7 +36,7 @@ class Loaded:
     """By model, where the file that it names is there and can be read."""
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+def load(path: Path, environ: Mapping[str, str], clock: Clock = now_us) -> Loaded:
     """Read and check a configuration file.
 
     `state_dir` and a SQLite file are relative to the working directory. A lineage file is looked for there first, then
@@ -44,14 +45,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
     Args:
         path: the YAML file, at most 1 MiB.
         environ: where `${NAME}` is looked up.
+        clock: tells which dates are past.
 
     Raises:
         ConfigError: it is refused, with all that is wrong with it.
     """
-    return load_text(read_text(path), environ, folder=path.parent)
+    return load_text(read_text(path), environ, folder=path.parent, clock=clock)
 
 
-def load_text(text: str, environ: Mapping[str, str], *, folder: Path = Path()) -> Loaded:
+def load_text(text: str, environ: Mapping[str, str], *, folder: Path = Path(), clock: Clock = now_us) -> Loaded:
     """The same for a text, as if it stood in a file of `folder`.
 
     Raises:
@@ -63,7 +65,7 @@ def load_text(text: str, environ: Mapping[str, str], *, folder: Path = Path()) -
     lineages, lineage_warnings = _lineages(config, folder)
     return Loaded(
         config=config,
-        warnings=_placed(document, [*warnings_of(config, tree), *lineage_warnings]),
+        warnings=_placed(document, [*warnings_of(config, tree, clock()), *lineage_warnings]),
         digest=_digest(config, lineages),
         lineages=lineages,
     )

@@ -18,6 +18,7 @@ from gateway.settings.confidence import (
     ThresholdConfidence,
     UtilityConfidence,
 )
+from gateway.settings.experiment import Experiment, Guardrail, PrimaryMetric
 from gateway.settings.fields import (
     NUMBER,
     ClientSecret,
@@ -45,7 +46,9 @@ __all__ = [
     "Config",
     "Coordination",
     "DatedTokenPrice",
+    "Experiment",
     "Fallback",
+    "Guardrail",
     "Hold",
     "HoldPrefix",
     "Key",
@@ -53,6 +56,7 @@ __all__ = [
     "NoConfidence",
     "ObserveConfidence",
     "Price",
+    "PrimaryMetric",
     "Provider",
     "RateCard",
     "RiskConfidence",

@@ -4,22 +4,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.settings.expand import Expanded, has_default
-from gateway.settings.models import Audit, ByJudge, Config, Fallback, Model
+from gateway.settings.models import Audit, ByJudge, Config, Experiment, Fallback, Model, Route
 from gateway.settings.problems import Problem
 from routing.confidence.gate import ConfidenceMode
+from routing.experiment.contract import MetricName
 from routing.words import Reason
 
 _IDLE = frozenset({ConfidenceMode.NONE, ConfidenceMode.OBSERVE})
 
 
-def warnings_of(config: Config, tree: dict[str, Any]) -> Iterator[Problem]:
-    """Warnings about a valid configuration and the tree that it was made of."""
+def warnings_of(config: Config, tree: dict[str, Any], at_us: int) -> Iterator[Problem]:
+    """Warnings about a valid configuration and the tree that it was made of, at a time in UTC microseconds."""
     if not config.keys:
         sentence = "there are none; the first `fallgate serve` makes three (app, tester, ops) and prints them"
         yield Problem(path="keys", sentence=sentence)
     for name, model in config.models.items():
         yield from _api_key(f"models.{name}.api_key", model, tree["models"][name].get("api_key"))
     for name, route in config.routes.items():
+        if route.experiment is not None:
+            yield from _experiment(f"routes.{name}.experiment", route, route.experiment, at_us)
         if route.fallback is not None:
             yield from _idle_confidence(f"routes.{name}.fallback.confidence", route.fallback, config)
             if route.audit is not None:
@@ -49,3 +52,17 @@ def _unpriced_audit(path: str, audit: Audit, fallback: Fallback, config: Config)
         if config.models[name].price is None:
             sentence = f"nothing is audited while {name} has no price, since nobody knows what an audit would cost"
             yield Problem(path=path, sentence=sentence)
+
+
+def _experiment(path: str, route: Route, experiment: Experiment, at_us: int) -> Iterator[Problem]:
+    if experiment.stop.timestamp() * 1e6 <= at_us:
+        yield Problem(path=f"{path}.stop", sentence="is in the past; the experiment ends as soon as it is looked at")
+    share = route.split[experiment.candidate]
+    if share:
+        sentence = f"has {share:g} percent of the units in the split; at the start it gets {experiment.steps[0]:g}"
+        yield Problem(path=f"{path}.candidate", sentence=sentence)
+    guardrails = [(f"guardrails.{number}", one.metric) for number, one in enumerate(experiment.guardrails)]
+    for place, metric in [("primary", experiment.primary.metric), *guardrails]:
+        if metric is MetricName.AUDIT_AGREEMENT and route.audit is None:
+            sentence = "is never measured, since this route has no audit"
+            yield Problem(path=f"{path}.{place}.metric", sentence=sentence)

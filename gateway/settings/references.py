@@ -5,10 +5,13 @@ what is not of the expected shape is somebody else's problem and passed over.
 """
 
 from collections.abc import Iterator
-from difflib import get_close_matches
-from typing import Any
 
+from gateway.settings.experiment_references import experiment_findings
 from gateway.settings.problems import KeyPath, Problem, dotted, shown
+from gateway.settings.trees import Finding, Tree, did_you_mean
+from gateway.settings.trees import listed as _list
+from gateway.settings.trees import mapping as _mapping
+from gateway.settings.trees import undeclared as _undeclared
 
 LISTEN = "127.0.0.1:8080"
 ADMIN_LISTEN = "127.0.0.1:8081"
@@ -17,23 +20,12 @@ ADMIN_LISTEN = "127.0.0.1:8081"
 REFERENCES = "references"
 """The type of the error that carries these problems when a configuration is built in code."""
 
-Tree = dict[str, Any]
-"""Plain values of a file, of any shape."""
-
-Finding = tuple[KeyPath, str]
-
 
 def reference_problems(tree: object) -> list[Problem]:
     """Everything that does not fit together, in the order of the file."""
     root = _mapping(tree)
     findings = (*_listeners(root), *_keys(root), *_scopes(root), *_routes(root))
     return [Problem(path=dotted(path), sentence=sentence) for path, sentence in findings]
-
-
-def did_you_mean(word: str, known: Iterator[str] | list[str]) -> str:
-    """A hint at the nearest of the known words, or nothing."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _listeners(root: Tree) -> Iterator[Finding]:
@@ -78,6 +70,7 @@ def _routes(root: Tree) -> Iterator[Finding]:
             if isinstance(to, str) and to not in models:
                 yield ("routes", name, "fallback", "to"), _undeclared(to, models)
         yield from _audit(("routes", name, "audit"), _mapping(route), models)
+        yield from experiment_findings(("routes", name, "experiment"), _mapping(route), models)
         if isinstance(to, str) and to in split:
             path: KeyPath = ("routes", name, "fallback", "to")
             yield (
@@ -104,15 +97,3 @@ def _audit(path: KeyPath, route: Tree, models: object) -> Iterator[Finding]:
             f"{shown(judge, path)} is an arm of this route's split, so it would judge itself; to have both, declare it "
             "in models a second time under another name",
         )
-
-
-def _undeclared(name: str, models: Tree) -> str:
-    return f"{shown(name, ())} is not declared in models{did_you_mean(name, list(models))}"
-
-
-def _mapping(value: object) -> Tree:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []

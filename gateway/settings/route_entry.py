@@ -1,4 +1,4 @@
-"""A route of the file: its split, whom the split keeps together, its fallback, time limits and audits."""
+"""A route of the file: its split, whom the split keeps together, its fallback, time limits, audits and experiment."""
 
 import re
 from decimal import Decimal
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag,
 
 from gateway.settings.audit import Audit
 from gateway.settings.confidence import Confidence, ObserveConfidence
+from gateway.settings.experiment import Experiment
 from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, refused
 from routing.answer.policy import CONDITIONAL_REASONS
 from routing.assignment.units import UnitPlace
@@ -141,4 +142,7 @@ class Route(Section):
     audit: Audit | None = Field(
         default=None,
         description="A random share of requests that the fallback answers as well, to compare. Absent: none.",
+    )
+    experiment: Experiment | None = Field(
+        default=None, description="A candidate beside a baseline, under a contract. Absent: none."
     )

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 
 from gateway.settings.problems import KeyPath
-from gateway.settings.references import did_you_mean
+from gateway.settings.trees import did_you_mean
 from routing.confidence.gate import ConfidenceMode
 
-NOT_YET_IN_ROUTE = frozenset({"capture", "shadow", "experiment", "drift", "retrain", "limits"})
+NOT_YET_IN_ROUTE = frozenset({"capture", "shadow", "drift", "retrain", "limits"})
 NOT_YET_IN_MODEL = frozenset({"breaker"})
 """Keys that later versions give a meaning to."""
 

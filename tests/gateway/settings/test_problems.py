@@ -262,7 +262,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("routes.support.confidence", {"mode": "none"}, "routes.support.confidence: unknown key; it belongs in fallback"),
     *(
         (f"routes.support.{key}", {}, f"routes.support.{key}: {NOT_YET}")
-        for key in ("capture", "shadow", "experiment", "drift", "retrain", "limits")
+        for key in ("capture", "shadow", "drift", "retrain", "limits")
     ),
     ("routes.support.unit", [], "routes.support.unit: must end with request or key, which every request has"),
     (
