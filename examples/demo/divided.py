@@ -28,6 +28,7 @@ class Graded:
     value: float
     whole: Features
     prefix: Features | None = None
+    judged: str = "whole"
     is_weighed: bool = True
 
 

@@ -18,6 +18,7 @@ from gateway.store.codec import load_any
 from gateway.store.retention import first_id_at
 from gateway.store.tables import labels, requests
 from routing.confidence.features import Features, from_row
+from routing.words import Outcome, Reason
 
 AUDIT_AGREEMENT: Final = "audit_agreement"
 SUCCESS: Final = "success"
@@ -57,7 +58,10 @@ class Labelled:
     """The mode in which the gateway judged the answer; `None` where it judged nothing."""
     judged: str | None
     """`whole` or `prefix`: what the gateway decided on; `None` where it judged nothing."""
+    confidence: float | None
     threshold: float | None
+    is_gated: bool
+    """It did not pass a hard gate, so that another model answered whatever its confidence."""
     started_us: int
     """Of the request."""
 
@@ -83,6 +87,9 @@ class ArmLabels:
         return self.success_n / self.requests if self.requests else None
 
 
+_IS_GATED: Final = (
+    (requests.c.outcome == Outcome.FALLBACK.value) & (func.coalesce(requests.c.reason, "") == Reason.INVALID.value)
+).label("is_gated")
 _COLUMNS: Final = tuple(column.name for column in labels.columns)
 _CHANGING: Final = ("route", "model", "value", "propensity", "is_weighed", "made_us")
 _ADD = text(
@@ -120,10 +127,18 @@ def read_labelled(
         weighed_only: leave out those whose being there depended on the answer.
     """
     columns = [labels.c[name] for name in ("source", "value", "propensity", "is_weighed", "made_us", "request_id")]
-    recorded = ("prefix_features", "whole_features", "confidence_mode", "judged", "threshold", "started_us")
+    recorded = (
+        "confidence_mode",
+        "judged",
+        "confidence",
+        "threshold",
+        "prefix_features",
+        "whole_features",
+        "started_us",
+    )
     more = [requests.c[name] for name in recorded]
     query = (
-        _usable(select(*columns, *more), route, model, sources, weighed_only=weighed_only)
+        _usable(select(*columns, *more, _IS_GATED), route, model, sources, weighed_only=weighed_only)
         .join(requests, requests.c.request_id == labels.c.request_id)
         .order_by(labels.c.made_us.desc(), labels.c.request_id.desc())
         .limit(limit)
@@ -239,7 +254,7 @@ def _arm_labels(arm: str, assigned: int, found: Mapping[tuple[str, str, bool | N
 
 def _labelled(row: RowMapping) -> Labelled:
     values: dict[str, Any] = {**row}
-    values["source"] = LabelSource(values["source"])
+    values["source"], values["is_gated"] = LabelSource(values["source"]), bool(values["is_gated"])
     for part in ("prefix", "whole"):
         values[part] = features_of(values.pop(f"{part}_features"))
     return Labelled(**values)

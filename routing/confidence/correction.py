@@ -13,31 +13,26 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from routing.confidence.arming import MOST_TIGHTENING
-from routing.confidence.features import Features
 from routing.confidence.gate import ConfidenceMode
-from routing.confidence.scorer import Calibration
 
 GAMMA: Final = 0.01
 LEAST_CHANGE: Final = 0.005
 """Of alpha; and a tenth of what was asked, so that a single error makes no new threshold."""
-JUDGED_BY_PREFIX: Final = "prefix"
 
 
 class Audited(Protocol):
-    """What an audit found of an answer, and what had been decided about it."""
+    """What an audit found of an answer, and by what had been decided about it."""
 
     @property
     def value(self) -> float: ...
     @property
     def confidence_mode(self) -> str | None: ...
     @property
-    def judged(self) -> str | None: ...
+    def confidence(self) -> float | None: ...
     @property
     def threshold(self) -> float | None: ...
     @property
-    def prefix(self) -> Features | None: ...
-    @property
-    def whole(self) -> Features | None: ...
+    def is_gated(self) -> bool: ...
 
 
 def corrected(asked: float, errors: Iterable[bool], start: float | None = None) -> float:
@@ -63,20 +58,20 @@ def is_worth_moving(asked: float, alpha: float, wanted: float) -> bool:
     return abs(wanted - alpha) >= max(LEAST_CHANGE, asked / 10) - 1e-9
 
 
-def errors_in(audited: Iterable[Audited], calibration: Calibration) -> list[bool]:
-    """Of answers that this calibration judged for a risk: whether each was accepted and is wrong.
+def errors_in(audited: Iterable[Audited]) -> list[bool]:
+    """Of answers that were judged for a risk: whether each was accepted and is wrong.
 
-    Answers with which nothing was compared are left out: no threshold would have helped.
+    What was decided then counts, by the confidence and the threshold of that moment: both may be others by now, on
+    another scale. Answers with which nothing was compared are left out: no threshold would have helped.
     """
     return [
-        one.value < 0.5 and _is_accepted(one, calibration)
+        one.value < 0.5 and _is_accepted(one)
         for one in audited
         if one.confidence_mode == ConfidenceMode.RISK and one.threshold is not None
     ]
 
 
-def _is_accepted(one: Audited, calibration: Calibration) -> bool:
-    by_prefix = one.judged == JUDGED_BY_PREFIX
-    features, scorer = (one.prefix, calibration.prefix) if by_prefix else (one.whole, calibration.whole)
-    confidence = None if features is None or scorer is None else scorer.confidence(features)
-    return confidence is None or one.threshold is None or confidence >= one.threshold
+def _is_accepted(one: Audited) -> bool:
+    if one.is_gated:
+        return False
+    return one.confidence is None or one.threshold is None or one.confidence >= one.threshold

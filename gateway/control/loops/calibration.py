@@ -194,7 +194,7 @@ class Calibrator:
                 connection, arm.route, arm.model, limit=standing.new_labels, sources=(LabelSource.AUDIT,)
             )
         since = [one for one in newest if one.made_us > origin.newest_label_us and one.started_us >= origin.fitted_us]
-        errors = errors_in(reversed(since), last.calibration)
+        errors = errors_in(reversed(since))
         wanted = corrected(asked, errors, tightened(asked, origin.shift))
         if not is_worth_moving(asked, tightened(asked, last.evidence.alpha_shift), wanted):
             return False

@@ -26,7 +26,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     records: int
     newest_label_us: int
-    """When the newest label of the fit was made; -1 without any."""
+    """When the newest label that was looked at for the fit was made; -1 without any."""
     fitted_us: int
     """A correction of the bound makes a new calibration of an old fit."""
     shift: float
@@ -73,10 +73,12 @@ def fit(store: Store, task: Task, *, at_us: int, draws: int | None = None) -> St
     from routing.confidence.fit.online import Recorded, fit_online  # which takes scipy along
 
     with store.reading() as connection:
-        grades = _grades(connection, task)
+        known = _grades(connection, task)
         whole, prefix = data.recent_features(connection, task.route, task.model, limit=MOST_RECORDS)
         version = calibrations.next_version(connection, task.route, task.model)
         worth = data.fallback_worth(connection, task.route, task.large)
+    # What does not get past a hard gate is decided on by no threshold, and no part of what confidence is about.
+    grades = [grade for grade in known if not grade.is_gated]
     options = {} if draws is None else {"draws": draws}
     try:
         made = fit_online(grades, Recorded(whole=whole, prefix=prefix), version=version, **options)
@@ -89,7 +91,7 @@ def fit(store: Store, task: Task, *, at_us: int, draws: int | None = None) -> St
     origin = Origin(
         source=Source.LABELS if len(grades) >= MIN_FIT_LABELS else Source.RECORDS,
         records=task.records,
-        newest_label_us=max((grade.made_us for grade in grades), default=-1),
+        newest_label_us=max((grade.made_us for grade in known), default=-1),
         fitted_us=at_us,
         shift=task.shift,
     )

@@ -36,6 +36,8 @@ class Grade(Protocol):
     @property
     def is_weighed(self) -> bool: ...
     @property
+    def judged(self) -> str | None: ...
+    @property
     def prefix(self) -> Features | None: ...
     @property
     def whole(self) -> Features | None: ...
@@ -122,6 +124,8 @@ class _Answers:
     """What there is to make one of the two scorers of."""
 
     def __init__(self, grades: Sequence[Grade], held: Sequence[bool], name: str, recorded: Sequence[Features]) -> None:
+        self._grades = grades
+        self._name = name
         found = [(at, getattr(grade, name)) for at, grade in enumerate(grades)]
         rows = [(at, features) for at, features in found if features is not None]
         self._features = [features for _, features in rows]
@@ -129,6 +133,7 @@ class _Answers:
         self._correct = np.asarray([grades[at].value >= 0.5 for at, _ in rows], dtype=np.float64)
         self._age = np.asarray([at for at, _ in rows], dtype=np.float64)
         self._is_weighed = np.asarray([grades[at].is_weighed for at, _ in rows], dtype=bool)
+        self._held = held
         self._is_held = np.asarray([held[at] for at, _ in rows], dtype=bool)
         self._recorded = recorded or self._features
         # With so few labels a budget is all that can be armed, which needs no grades and many confidences.
@@ -144,7 +149,7 @@ class _Answers:
         scorer = scorer_without_labels(self._recorded, is_short=is_short)
         if scorer is None:
             return None
-        graded = self._graded(scorer, self._is_weighed)
+        graded = self._graded(scorer, [grade.is_weighed for grade in self._grades])
         if self._are_few:
             graded = Graded(confidences=confidences(scorer, self._recorded[:MOST_UNGRADED]))
         return _Part(scorer=scorer, graded=graded, quality=None, auroc_low=None, n_fit=0)
@@ -159,16 +164,21 @@ class _Answers:
         found = measure(cross_fit(labels, seed=seed), labels.correct, draws=draws, seed=seed)
         return _Part(
             scorer=scorer,
-            graded=self._graded(scorer, self._is_held),
+            graded=self._graded(scorer, self._held),
             quality=describe(found, float(labels.correct.mean())),
             auroc_low=found.auroc.low,
             n_fit=int(fitting.sum()),
         )
 
-    def _graded(self, scorer: Scorer, which: "np.ndarray[Any, np.dtype[np.bool_]]") -> Graded:
-        rows = [(scorer.confidence(self._features[at]), int(self._correct[at] == 0)) for at in np.flatnonzero(which)]
-        known = [(confidence, wrong) for confidence, wrong in rows if confidence is not None]
-        return Graded(confidences=tuple(c for c, _ in known), wrong=tuple(wrong for _, wrong in known))
+    def _graded(self, scorer: Scorer, which: Sequence[bool]) -> Graded:
+        """Evidence of these labels. What was judged by nothing is served whatever the threshold, and counts so."""
+        found = [(grade, getattr(grade, self._name)) for grade, is_in in zip(self._grades, which, strict=True) if is_in]
+        rows = [(grade, features) for grade, features in found if features is not None or grade.judged == self._name]
+        confidences = (None if features is None else scorer.confidence(features) for _, features in rows)
+        return Graded(
+            confidences=tuple(1.0 if confidence is None else confidence for confidence in confidences),
+            wrong=tuple(int(grade.value < 0.5) for grade, _ in rows),
+        )
 
 
 def _held(grades: Sequence[Grade], seed: int) -> list[bool]:

@@ -16,6 +16,7 @@ from gateway.store.labels import (
     read_labelled,
     sum_labels,
 )
+from routing.words import Outcome, Reason
 from tests.fakes.records import STARTED_US, audit_label, request_id, request_row, served_row
 
 AUDIT, FEEDBACK = LabelSource.AUDIT, LabelSource.FEEDBACK
@@ -43,12 +44,30 @@ def test_labels_come_with_what_was_recorded_newest_first(store: Store) -> None:
         assert [one.request_id for one in read_labelled(connection, "support", "v1", limit=1)] == [request_id(2)]
     assert (newer.request_id, newer.source, newer.value, newer.made_us) == (request_id(2), AUDIT, 0.0, 6)
     assert (older.judged, older.threshold, older.propensity, older.is_weighed) == ("prefix", 0.75, 0.25, True)
-    assert older.started_us == STARTED_US
+    assert (older.started_us, older.confidence) == (STARTED_US, 0.5)
     assert newer.prefix is None
     assert older.prefix is not None
     assert older.whole is not None
     assert (older.prefix.tokens, older.prefix.q20_logprob, older.prefix.first_logprob) == (3, -0.5, None)
     assert (older.whole.max_entropy, older.whole.is_cut, older.whole.is_valid) == (0.75, False, True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "is_gated"),
+    [
+        (Outcome.FALLBACK, Reason.INVALID, True),
+        (Outcome.DEGRADED, Reason.INVALID, False),
+        (Outcome.FALLBACK, Reason.LOW_CONFIDENCE, False),
+        (Outcome.SERVED, None, False),
+    ],
+)
+def test_a_label_tells_whether_a_hard_gate_had_the_answer_replaced(
+    store: Store, outcome: Outcome, reason: Reason | None, is_gated: bool
+) -> None:
+    write(store, [served_row(1)._replace(outcome=outcome, reason=reason)], [audit_label(1)])
+    with store.reading() as connection:
+        [label] = read_labelled(connection, "support", "v1", limit=1)
+    assert label.is_gated is is_gated
 
 
 def test_features_of_before_all_were_kept_can_still_be_read(store: Store) -> None:

@@ -1,15 +1,12 @@
 """The bound that audits tighten, and never loosen."""
 
 from dataclasses import dataclass, replace
-from itertools import repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.confidence.correction import corrected, errors_in, is_worth_moving
-from routing.confidence.features import Features
-from routing.confidence.scorer import Calibration, Scorer, ScorerKind
 
 
 @given(st.floats(0.01, 0.9), st.lists(st.booleans(), max_size=400))
@@ -51,28 +48,15 @@ def test_a_threshold_is_replaced_only_for_a_change_that_matters(asked: float, wa
     assert is_worth_moving(asked, wanted, asked) is moves
 
 
-def answer(logprob: float) -> Features:
-    return Features(
-        tokens=1, sum_logprob=logprob, min_logprob=logprob, q10_logprob=logprob, q20_logprob=logprob,
-        first_logprob=logprob,
-    )  # fmt: skip
-
-
-SURE = answer(-0.1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     value: float = 0.0
     confidence_mode: str | None = "risk"
-    judged: str | None = "whole"
+    confidence: float | None = 0.9
     threshold: float | None = 0.5
-    prefix: Features | None = None
-    whole: Features | None = SURE
+    is_gated: bool = False
 
 
-FIRST = Scorer(kind=ScorerKind.FIRST_TOKEN)
-CALIBRATION = Calibration(version="v1.1", labels=0, whole=FIRST, prefix=FIRST)
 WRONG = Audit()
 
 
@@ -81,19 +65,14 @@ WRONG = Audit()
     [
         pytest.param(WRONG, [True], id="wrong and above the threshold"),
         pytest.param(replace(WRONG, value=1.0), [False], id="right"),
-        pytest.param(replace(WRONG, whole=answer(-3.0)), [False], id="wrong and below the threshold"),
-        pytest.param(replace(WRONG, whole=None), [True], id="nothing to judge it by, so it was served"),
-        pytest.param(replace(WRONG, judged="prefix", prefix=answer(-3.0)), [False], id="its prefix was below"),
-        pytest.param(replace(WRONG, judged="prefix", prefix=answer(-0.1)), [True], id="its prefix was above"),
+        pytest.param(replace(WRONG, confidence=0.4), [False], id="wrong and below the threshold"),
+        pytest.param(replace(WRONG, confidence=0.5), [True], id="wrong and at the threshold"),
+        pytest.param(replace(WRONG, confidence=None), [True], id="nothing to judge it by, so it was served"),
+        pytest.param(replace(WRONG, is_gated=True), [False], id="a hard gate had it replaced"),
         pytest.param(replace(WRONG, threshold=None), [], id="nothing was compared"),
         pytest.param(replace(WRONG, confidence_mode="observe"), [], id="judged in another mode"),
         pytest.param(replace(WRONG, confidence_mode=None), [], id="not judged"),
     ],
 )
 def test_an_error_is_an_answer_that_was_accepted_and_is_wrong(audit: Audit, found: list[bool]) -> None:
-    assert errors_in([audit], CALIBRATION) == found
-
-
-def test_a_calibration_without_a_scorer_for_prefixes_accepted_all_of_them() -> None:
-    without = Calibration(version="v1.1", labels=0, whole=FIRST)
-    assert errors_in(repeat(replace(WRONG, judged="prefix"), 2), without) == [True, True]
+    assert errors_in([audit]) == found

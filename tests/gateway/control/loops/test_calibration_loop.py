@@ -23,7 +23,7 @@ from gateway.store.labels import read_labelled
 from gateway.store.tables import feedback
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scorer import ScorerKind
-from routing.words import Outcome
+from routing.words import Outcome, Reason
 from tests.fakes.documents import SUPPORT, V1, file_document
 from tests.fakes.graded import Traffic, answer
 from tests.fakes.publishing import frozen_clock, in_force
@@ -272,17 +272,37 @@ def test_what_the_fallback_is_worth_comes_from_feedback_and_its_price_from_what_
 
 
 def audits(
-    loop: Loop, n: int, *, value: float, threshold: float | None = 0.0, mode: str = "risk", seed: int = 50
+    loop: Loop,
+    n: int,
+    *,
+    value: float,
+    threshold: float | None = 0.0,
+    mode: str = "risk",
+    seed: int = 50,
+    **changed: str,
 ) -> None:
     """Answers of after the fit that were compared with a threshold, and what audits found of them."""
     rows, labels = [], []
     for number in range(seed * 1000, seed * 1000 + n):
         at_us = FITTED_US + number * 1000
         row = served_row(number, started_us=at_us)
-        rows.append(row._replace(confidence_mode=mode, threshold=threshold, whole_features=features_text(answer(0.9))))
+        row = row._replace(confidence_mode=mode, threshold=threshold, whole_features=features_text(answer(0.9)))
+        rows.append(row._replace(**changed))  # type: ignore[arg-type]
         found = audit_label(number, request_id=request_id(number, at_us), value=value, made_us=at_us + 500)
         labels.append(found)
     loop.traffic.write(rows, labels)
+
+
+def test_what_a_hard_gate_had_replaced_is_no_part_of_what_confidence_is_about(
+    light: Callable[[ConfidenceEntry], Loop],
+) -> None:
+    loop = light(RISK)
+    loop.traffic.answers(400)
+    loop.traffic.answers(
+        200, right=lambda _: 0.0, outcome=Outcome.FALLBACK, reason=Reason.INVALID, model="large", attempts=2
+    )
+    assert loop.judge().is_armed
+    assert (loop.stored().labels, loop.stored().quality["whole"]["n"]) == (400, 400)
 
 
 def test_audits_that_find_errors_tighten_the_threshold_and_right_ones_ease_it(
@@ -330,6 +350,9 @@ def test_the_correction_outlives_a_new_fit(light: Callable[[ConfidenceEntry], Lo
         pytest.param({"threshold": None}, id="nothing was compared with them"),
         pytest.param({"threshold": 1.1}, id="they fell back"),
         pytest.param({"mode": "observe"}, id="they were judged in another mode"),
+        pytest.param(
+            {"outcome": "fallback", "reason": "invalid", "model": "large"}, id="a hard gate had them replaced"
+        ),
     ],
 )
 def test_errors_that_no_threshold_let_through_tighten_nothing(

@@ -21,6 +21,7 @@ from routing.confidence.unlabelled import confidences
 class Label:
     value: float
     is_weighed: bool = True
+    judged: str | None = "whole"
     prefix: Features | None = None
     whole: Features | None = None
 
@@ -71,7 +72,7 @@ def test_200_labels_are_fitted_and_199_are_not() -> None:
 
 
 def test_labels_without_features_serve_for_nothing() -> None:
-    grades = [*labels(199), Label(value=1.0)]
+    grades = [*labels(199), Label(value=1.0, judged=None)]
     assert fitted(grades, RECORDED).calibration.whole.kind is ScorerKind.RANK
 
 
@@ -103,6 +104,22 @@ def test_evidence_is_only_of_labels_that_a_bound_may_rest_on() -> None:
     assert set(found.evidence.whole.confidences) <= weighed
     assert found.calibration.labels == 600 - len(found.evidence.whole.confidences)
     assert found.quality["whole"]["n"] == 300
+
+
+@pytest.mark.parametrize("kind", [ScorerKind.LOGISTIC, ScorerKind.RANK])
+def test_answers_that_nothing_could_judge_are_evidence_of_being_served_whatever_the_threshold(kind: ScorerKind) -> None:
+    graded = labels(400) if kind is ScorerKind.LOGISTIC else [replace(grade, value=1.0) for grade in labels(400)]
+    unjudged = [Label(value=0.0) for _ in range(100)]
+    found = fitted([*graded, *unjudged], RECORDED)
+    assert found.calibration.whole.kind is kind
+    rows = list(zip(found.evidence.whole.confidences, found.evidence.whole.wrong, strict=True))
+    # A part of all that is known, held back as of the others.
+    assert rows.count((1.0, 1)) == pytest.approx(50 if kind is ScorerKind.LOGISTIC else 100, abs=15)
+    terms = Terms(mode=ConfidenceMode.RISK, alpha=0.15, delta=0.1)
+    assert not arm(terms, found.calibration, replace(found.evidence, auroc_low=None), 500).is_armed
+    # Those of which it is not known that they were judged say nothing.
+    elsewhere = [replace(label, judged=other) for label in unjudged for other in (None, "prefix")]
+    assert fitted([*graded, *elsewhere], RECORDED).evidence.whole.wrong.count(1) <= sum(g.value == 0 for g in graded)
 
 
 def test_where_too_few_may_carry_a_bound_all_are_measured() -> None:
