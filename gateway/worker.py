@@ -12,7 +12,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from gateway.audits.bookkeeping import Bookkeeper, audits_of
+from gateway.background.bookkeeping import Bookkeeper, background_of
 from gateway.data.app import build_app
 from gateway.data.server import DataServer, build_server
 from gateway.data.traffic import Traffic
@@ -66,8 +66,9 @@ def _spare_the_collector() -> None:
 async def _serve(server: DataServer, follower: Follower, traffic: Traffic, plan: WorkerPlan) -> None:
     loop = asyncio.get_running_loop()
     store = open_store(plan.store_url)
-    auditor = traffic.auditor
-    bookkeeper = Bookkeeper(store, plan.writer_id, auditor.books, traffic.share, traffic.clock)
+    desks = traffic.auditor, traffic.shadower
+    books = [desk.books for desk in desks]
+    bookkeeper = Bookkeeper(store, plan.writer_id, books, traffic.share, traffic.clock)
 
     def apply(snapshot: Snapshot) -> None:
         traffic.apply(snapshot)
@@ -75,7 +76,7 @@ async def _serve(server: DataServer, follower: Follower, traffic: Traffic, plan:
 
     follower.start(lambda snapshot: loop.call_soon_threadsafe(partial(apply, snapshot)), traffic.notices)
     try:
-        async with audits_of(auditor, bookkeeper):
+        async with background_of(desks, bookkeeper):
             await server.serve([socket.socket(fileno=plan.data_fd)])
     finally:
         await asyncio.to_thread(follower.stop)  # it calls into this loop for as long as it runs

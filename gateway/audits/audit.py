@@ -1,46 +1,76 @@
 """One audit: both answers, and whether they agree."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from time import monotonic
+from typing import Final
 
-from gateway.audits.calls import Admission, AuditCalls
-from gateway.audits.drawn import Drawn
+from gateway.audits.calls import AuditCalls
+from gateway.audits.drawn import AuditPlan
+from gateway.background.answers import ask_judge, said_by, said_in
+from gateway.background.calls import Admission
+from gateway.background.drawn import Drawn
 from gateway.clock import Clock
-from gateway.exchange.facts import Answer, Attempt, Exchange
+from gateway.exchange.facts import Attempt, Exchange
 from gateway.exchange.record import features_text
 from routing.audit.compare import Said
-from routing.audit.judge import judge_messages, judged, request_text, verdict_in
 from routing.audit.verdict import Comparison, undefined
-from routing.words import Result
+from routing.words import Purpose
 from serving.errors import Faulted, UpstreamError
 
-_WITH_ANSWER = frozenset({Result.COMPLETED, Result.DOUBTED, Result.INVALID})
+
+class AuditResult(StrEnum):
+    """What became of a request that was to be audited."""
+
+    AGREED = "agreed"
+    DISAGREED = "disagreed"
+    UNDEFINED = "undefined"
+    """The answers could not be compared: there is no label."""
+    SKIPPED = "skipped"
+    """There was no money or no room, or a model may not be asked now."""
+    FAILED = "failed"
+    """The large model or the judge did not answer."""
+
+
+_RESULTS: Final[Mapping[bool | None, AuditResult]] = {
+    True: AuditResult.AGREED,
+    False: AuditResult.DISAGREED,
+    None: AuditResult.UNDEFINED,
+}
 
 
 class Audit:
     """Of a request whose client has its answer."""
 
-    def __init__(self, exchange: Exchange, drawn: Drawn, admission: Admission, clock: Clock) -> None:
-        self.calls = AuditCalls(exchange, admission, clock)
+    def __init__(self, exchange: Exchange, drawn: Drawn[AuditPlan], admission: Admission, clock: Clock) -> None:
+        self.calls = AuditCalls(exchange, Purpose.AUDIT, admission, clock)
+        self.comparison: Comparison | None = None
+        """`None` until both answers are there."""
         self.whole_features: str | None = None
         """Of an answer that was given up in its hold, as records keep them: known only now."""
         self._exchange = exchange
         self._plan = drawn.plan
         self._clock = clock
 
-    async def compare(self) -> Comparison:
+    async def run(self) -> AuditResult:
         """Get what is missing of the two answers, and compare them.
 
         Raises:
             NotAdmitted: a model may not be asked now.
             UpstreamError: it was asked in vain.
         """
+        self.comparison = await self._compare()
+        return _RESULTS[self.comparison.agrees]
+
+    async def _compare(self) -> Comparison:
         arm = await self._arms()
         if arm is None:  # which makes asking the large model pointless
             return undefined("the arm did not answer")
         large = await self._larges()
         comparison = self._plan.comparer.compare(arm, large)
         if comparison is None:
-            return await self._judge(arm.text or "", large.text or "")
+            plan = self._plan
+            return await ask_judge(self.calls, plan.judge, self._exchange, arm.text or "", large.text or "")
         return comparison
 
     async def _arms(self) -> Said | None:
@@ -79,27 +109,3 @@ class Audit:
                     raise Faulted("the large model failed as the fallback")
                 return said
         return said_by(await self.calls.repeat(self._plan.large))
-
-    async def _judge(self, arm: str, large: str) -> Comparison:
-        judge = self._plan.judge
-        assert judge is not None
-        request = request_text(self._exchange.inquiry.body)
-        verdicts: list[bool | None] = []
-        for first, second in ((arm, large), (large, arm)):
-            reply = await self.calls.judge(judge, judge_messages(request, first, second))
-            verdicts.append(verdict_in(reply.text))
-            found = judged(verdicts)
-            if found is not None:
-                return found
-        raise AssertionError("two replies settle it")
-
-
-def said_in(attempt: Attempt) -> Said | None:
-    """An attempt's answer; `None` where it brought none that is whole."""
-    answer = attempt.answer
-    return None if answer is None or attempt.result not in _WITH_ANSWER else said_by(answer)
-
-
-def said_by(answer: Answer) -> Said:
-    """An answer as it is compared."""
-    return Said(text=answer.text, tool_calls=answer.tool_calls, flaw=answer.flaw)

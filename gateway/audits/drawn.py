@@ -1,16 +1,16 @@
-"""What it means for a request to be drawn for an audit."""
+"""How a route's requests are audited."""
 
 from dataclasses import dataclass
 
+from gateway.background.drawn import comparer_of
 from gateway.snapshot.document import AuditEntry
 from routing.audit.compare import Comparer
-from routing.audit.spend import Allowance
 from routing.words import ModelName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPlan:
-    """How a route's requests are audited."""
+    """How a route's requests are audited; see `gateway.background.drawn.Plan`."""
 
     entry: AuditEntry
     comparer: Comparer
@@ -18,29 +18,33 @@ class AuditPlan:
     """Whose answers the arms' are held to: the route's fallback."""
 
     @property
+    def share(self) -> float:
+        """Of the requests that is wanted, in (0, 1]."""
+        return self.entry.share
+
+    @property
+    def min_labels(self) -> int:
+        """An arm with fewer labels is audited more."""
+        return self.entry.min_labels
+
+    @property
+    def spend_nanousd_per_day(self) -> int:
+        """The most that all workers together may spend."""
+        return self.entry.spend_nanousd_per_day
+
+    @property
     def judge(self) -> ModelName | None:
         """The model that compares, where one does."""
         return self.entry.compare.judge
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """One request's draw: made before anything of its answer was known."""
-
-    plan: AuditPlan
-    propensity: float
-    """The chance with which it was drawn, in (0, 1]."""
-    allowance: Allowance
-    reserved_nanousd: int
-    """Set aside for it."""
-    size_bytes: int
-    """Of the request, which is kept until it is audited."""
+    @property
+    def asked(self) -> tuple[ModelName, ...]:
+        """The models that an audit pays for."""
+        return (self.large,) if self.judge is None else (self.large, self.judge)
 
 
 def plan_of(entry: AuditEntry | None, fallback: ModelName | None) -> AuditPlan | None:
     """The plan of a route; `None` where it is not audited, or has nobody to be held to."""
     if entry is None or fallback is None:
         return None
-    compare = entry.compare
-    comparer = Comparer(kind=compare.kind, fields=compare.fields, tolerance=compare.tolerance)
-    return AuditPlan(entry=entry, comparer=comparer, large=fallback)
+    return AuditPlan(entry=entry, comparer=comparer_of(entry.compare), large=fallback)

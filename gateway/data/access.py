@@ -3,9 +3,13 @@
 from typing import Final
 
 from gateway.data.guard import RequestHead
+from gateway.data.inquiry import Inquiry
 from gateway.data.live import Live, LiveRoute
 from gateway.errors import ApiError
 from gateway.snapshot.document import KeyEntry
+from routing.assignment.assign import Assignment
+from routing.assignment.targeting import find_target
+from routing.assignment.units import Unit
 from routing.words import ModelName
 
 INFERENCE: Final = "inference"
@@ -63,6 +67,15 @@ def unknown_model(name: str) -> ApiError:
         code="model_not_found",
         param="model",
     )
+
+
+def assign(route: LiveRoute, key: KeyEntry, head: RequestHead, inquiry: Inquiry, unit: Unit) -> Assignment:
+    """The arm of a request: that of the first target it fits, or else what its unit's bucket says."""
+    if route.targets:
+        arm = find_target(route.targets, head.headers, inquiry.body, key.name)
+        if arm is not None:
+            return Assignment(arm=arm, bucket=None, propensity=1.0)
+    return route.allocation.assign(key.tenant, unit.value)
 
 
 def forced_arm(route: LiveRoute, key: KeyEntry, head: RequestHead) -> ModelName | None:

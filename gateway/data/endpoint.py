@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.data.access import find_route, forced_arm, identify
+from gateway.data.access import assign, find_route, forced_arm, identify
 from gateway.data.body import ClientLeft, check_media, parse_object, read_body
 from gateway.data.guard import HEAD_KEY, Receive, RequestHead, Scope, Send
 from gateway.data.inquiry import Inquiry
@@ -73,7 +73,7 @@ class CompletionsEndpoint:
             key=key,
             inquiry=inquiry,
             unit=unit,
-            assignment=route.allocation.assign(key.tenant, unit.value),
+            assignment=assign(route, key, head, inquiry, unit),
             path=self._path,
             started_s=started_s,
         )

@@ -8,9 +8,11 @@ from gateway.audits.drawn import AuditPlan, plan_of
 from gateway.data.judging import Trackers, policy_of
 from gateway.identity import KeyRing
 from gateway.settings.expand import ExpandError, expand
+from gateway.shadows.drawn import ShadowPlan, shadow_plan_of
 from gateway.snapshot.document import ModelEntry, RouteEntry, Snapshot, TimeoutsEntry
 from routing.answer.policy import AnswerPolicy
 from routing.assignment.assign import Allocation
+from routing.assignment.targeting import Target
 from routing.assignment.units import UnitSource
 from routing.cost.prices import Price
 from routing.resilience.breaker import Breaker
@@ -43,7 +45,9 @@ class LiveRoute:
     """The moving thresholds of this worker, which outlive the snapshot."""
     units: tuple[UnitSource, ...]
     timeouts: TimeoutsEntry
+    targets: tuple[Target, ...] = ()
     audit: AuditPlan | None = None
+    shadow: ShadowPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,9 @@ def _live_route(name: RouteName, entry: RouteEntry, previous: LiveRoute | None) 
         trackers=trackers,
         units=tuple(UnitSource.parse(text) for text in entry.unit),
         timeouts=entry.timeouts,
+        targets=entry.targets,
         audit=plan_of(entry.audit, None if entry.fallback is None else entry.fallback.to),
+        shadow=shadow_plan_of(entry.shadow),
     )
 
 

@@ -15,7 +15,8 @@ from gateway.exchange.observe import observe, overhead_s
 from gateway.exchange.record import record_of
 from gateway.metrics.families import NO_LABEL, DataPlaneMetrics
 from gateway.metrics.feedback import FeedbackCount
-from gateway.records.rows import AttemptRow, AuditOutcome, FeedbackRow, RequestRow
+from gateway.records.rows import AttemptRow, FeedbackRow, LaterOutcome, RequestRow
+from gateway.shadows.shadower import Shadower
 from gateway.snapshot.document import Snapshot
 from routing.assignment.concentration import Concentration
 from routing.resilience.breaker import BreakerState
@@ -42,8 +43,8 @@ class Records(Protocol):
     def put_feedback(self, row: FeedbackRow) -> bool:
         """Hand feedback over, without waiting; whether there was room for it."""
 
-    def put_audit(self, outcome: AuditOutcome) -> None:
-        """Hand over what an audit left, without waiting."""
+    def put_later(self, outcome: LaterOutcome) -> None:
+        """Hand over what an audit or a shadow left, without waiting."""
 
 
 class Traffic:
@@ -60,11 +61,13 @@ class Traffic:
         self._units: dict[str, Concentration] = {}
         self._notices: dict[str, str] = {}
         self.auditor = Auditor(records, metrics, now_us)
+        self.shadower = Shadower(records, metrics, now_us)
 
     def begin(self, exchange: Exchange) -> None:
         """An exchange begins."""
         self._in_flight += 1
         exchange.audit = self.auditor.draw(exchange)
+        exchange.shadow = self.shadower.draw(exchange)
 
     def finish(self, exchange: Exchange) -> None:
         """It has ended: count it and hand its record over."""
@@ -77,6 +80,7 @@ class Traffic:
         self._records.put(row, attempts)
         self._watch(exchange.route.name, row.unit_hash)
         self.auditor.take(exchange)
+        self.shadower.take(exchange)
 
     def refuse(self) -> None:
         """A request was refused before its route was known."""
@@ -92,6 +96,7 @@ class Traffic:
         """Put a snapshot into force, for every request from now on."""
         self.live = build_live(snapshot, self.live, os.environ)
         self.auditor.follow(self.live)
+        self.shadower.follow(self.live)
         self.share(self.auditor.books.workers)
         _log.info("revision %d is in force", snapshot.revision)
 
@@ -117,7 +122,7 @@ class Traffic:
 
     def notices(self) -> list[str]:
         """What operators should know; handed over with the heartbeat."""
-        return [*self._notices.values(), *self.auditor.notices()]
+        return [*self._notices.values(), *self.auditor.notices(), *self.shadower.notices()]
 
     def _watch(self, route: str, unit_hash: str | None) -> None:
         if unit_hash is None:

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.audits.drawn import Drawn
+from gateway.audits.drawn import AuditPlan
+from gateway.background.drawn import Drawn
 from gateway.data.guard import RequestHead
 from gateway.data.inquiry import Inquiry
 from gateway.data.live import Live, LiveModel, LiveRoute
 from gateway.errors import SHUTTING_DOWN
+from gateway.shadows.drawn import ShadowPlan
 from gateway.snapshot.document import KeyEntry
 from routing.answer.outcomes import AttemptEnd, Call, Failed, Rejected
 from routing.answer.policy import AnswerPolicy
@@ -81,7 +83,7 @@ class Attempt:
     """The upstream's own name for the answer."""
     output_tokens_seen: int = 0
     answer: Answer | None = None
-    """What it said, kept only for an audit."""
+    """What it said, kept only for an audit or a shadow."""
 
     @property
     def is_judged_whole(self) -> bool:
@@ -134,10 +136,24 @@ class Exchange:
     status: int | None = None
     """What the client got; `None` where it had left before."""
     committed_s: float | None = None
-    audit: Drawn | None = None
+    audit: Drawn[AuditPlan] | None = None
     """How it was drawn for an audit, if it was."""
+    shadow: Drawn[ShadowPlan] | None = None
+    """How it was drawn for a shadow, if it was."""
+    later: int = 0
+    """How many calls were made on its behalf after it had ended."""
     unfinished: "AnswerStream | None" = None
     """The arm's stream that was given up in its hold, and goes on for the audit alone."""
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether what models say is still needed when the client has it."""
+        return self.audit is not None or self.shadow is not None
+
+    def number_later(self) -> int:
+        """The number of a call made after the request has ended; they follow those of its attempts."""
+        self.later += 1
+        return len(self.attempts) + self.later
 
     @property
     def policy(self) -> AnswerPolicy:

@@ -55,7 +55,8 @@ def _how(exchange: Exchange) -> tuple[object, ...]:
     """revision, ranges_revision, propensity, is_forced, outcome, reason, status, attempts, finish_reason."""
     return (
         exchange.live.revision,
-        exchange.route.ranges_revision,
+        # Without a bucket no ranges decided, and no experiment takes the request for one of its own.
+        exchange.route.ranges_revision if exchange.assignment.bucket is not None else None,
         exchange.assignment.propensity,
         exchange.is_forced,
         exchange.outcome,

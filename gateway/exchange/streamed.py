@@ -50,10 +50,11 @@ class StreamAttempts:
         if stream.has_content:
             stream.settle(None, self._exchange.inquiry.size_bytes)
 
-    def _abandon(self, stream: AnswerStream) -> None:
+    def _abandon(self, stream: AnswerStream, attempt: Attempt) -> None:
         """Give a doubtful stream up. For an audit it goes on where nobody waits for it, so that all of it is known."""
         if self._exchange.audit is None:
             stream.close()
+            attempt.answer = None  # what came of it is no answer to compare
         else:
             self._exchange.unfinished = stream
 
@@ -71,7 +72,7 @@ class StreamAttempts:
         # Where nothing is held, doubt has no say: it must not depend on how fast the answer came.
         stream.settle(gate if window.tokens == 0 else None, exchange.inquiry.size_bytes)
         if state is HoldState.ABANDONED and judgement is not None:
-            self._abandon(stream)
+            self._abandon(stream, attempt)
             attempt.succeed(Result.DOUBTED)
             return Doubted(judgement=judgement)
         self.streams[call.number] = stream
@@ -99,9 +100,9 @@ class StreamAttempts:
             shows_usage=inquiry.wants_usage,
             choices=inquiry.choices,
             structure=inquiry.structure,
-            keeps_text=exchange.audit is not None,
+            keeps_text=exchange.keeps_answers,
         )
-        attempt.answer = reader if exchange.audit is not None else None
+        attempt.answer = reader if exchange.keeps_answers else None
         return AnswerStream(connection, reader, attempt, patience, prefix_tokens=exchange.policy.hold.tokens or 0)
 
     async def _check_head(self, connection: Connection) -> None:

@@ -38,7 +38,7 @@ class WholeAttempts:
         attempt.finish_reason, attempt.answer_id = answer.finish_reason, answer.answer_id
         attempt.judgement = gate.judge(answer.features) if gate is not None else None
         attempt.flaw = answer.flaw
-        attempt.answer = answer if exchange.audit is not None else None
+        attempt.answer = answer if exchange.keeps_answers else None
         attempt.succeed(Result.INVALID if answer.flaw else Result.COMPLETED)
         return Completed(judgement=attempt.judgement, flaw=answer.flaw)
 

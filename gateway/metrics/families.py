@@ -108,6 +108,10 @@ class DataPlaneMetrics:
         self.audits = counter(
             "audits", "Requests drawn for an audit, by the arm and by what became of it", "route", "model", "result"
         )
+        self.shadows = counter(
+            "shadows", "Requests drawn for a shadow, by the model it is sent to and by what became of it",
+            "route", "model", "result",
+        )  # fmt: skip
 
 
 def _counter(registry: CollectorRegistry, name: str, help: str, *labels: str) -> Counts:

@@ -8,8 +8,25 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
 from gateway.clock import Clock
-from gateway.records.insert import Row, attempt_inserter, feedback_inserter, label_inserter, mended, request_inserter
-from gateway.records.rows import AttemptRow, AuditOutcome, Entry, FeedbackRow, LabelRow, RequestRow
+from gateway.records.insert import (
+    Row,
+    attempt_inserter,
+    feedback_inserter,
+    label_inserter,
+    mended,
+    request_inserter,
+    shadow_inserter,
+)
+from gateway.records.rows import (
+    AttemptRow,
+    AuditOutcome,
+    Entry,
+    FeedbackRow,
+    LabelRow,
+    RequestRow,
+    ShadowOutcome,
+    ShadowRow,
+)
 from gateway.store.engine import Store
 from gateway.store.feedback import FeedbackState
 from gateway.store.tables import batches
@@ -41,6 +58,7 @@ class _Rows:
     attempts: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
+    shadows: list[Row] = field(default_factory=list)
     completed: list[dict[str, str]] = field(default_factory=list)
     """Features that requests lacked when they were recorded."""
 
@@ -49,6 +67,9 @@ class _Rows:
         for entry in entries:
             if isinstance(entry, AuditOutcome):
                 self._add_audit(entry)
+            elif isinstance(entry, ShadowOutcome):
+                self.attempts += entry.attempts
+                self.shadows.append(entry.row)
             elif isinstance(entry, FeedbackRow):
                 self.feedback.append((*entry, *_WAITING, *mark))
             else:
@@ -75,6 +96,7 @@ class BatchWriter:
         self._attempts = attempt_inserter(is_postgres=store.is_postgres)
         self._feedback = feedback_inserter(is_postgres=store.is_postgres)
         self._labels = label_inserter(is_postgres=store.is_postgres)
+        self._shadows = shadow_inserter(is_postgres=store.is_postgres)
 
     def last_seq(self) -> int:
         """The number of the last batch that this writer has in the store; 0 where it has none."""
@@ -117,6 +139,7 @@ class BatchWriter:
         self._attempts.insert(connection, rows.attempts)
         self._feedback.insert(connection, rows.feedback)
         self._labels.insert(connection, rows.labels)
+        self._shadows.insert(connection, rows.shadows)
         if rows.completed:
             # Behind the requests, since a request and its audit may come in one batch.
             connection.execute(_COMPLETE, rows.completed)
@@ -142,6 +165,8 @@ def _mended(entry: Entry) -> Entry:
     if isinstance(entry, AuditOutcome):
         label = None if entry.label is None else LabelRow(*mended(entry.label))
         return replace(entry, attempts=_mended_attempts(entry.attempts), label=label)
+    if isinstance(entry, ShadowOutcome):
+        return replace(entry, attempts=_mended_attempts(entry.attempts), row=ShadowRow(*mended(entry.row)))
     row, attempts = entry
     return RequestRow(*mended(row)), _mended_attempts(attempts)
 

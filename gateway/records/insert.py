@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Boolean, Column, Connection, Float, Table, Text
 
-from gateway.store.tables import attempts, feedback, labels, requests
+from gateway.store.tables import attempts, feedback, labels, requests, shadows
 
 Row = tuple[Any, ...]  # one value a column
 
@@ -142,3 +142,8 @@ def feedback_inserter(*, is_postgres: bool) -> Inserter:
 def label_inserter(*, is_postgres: bool) -> Inserter:
     """For `labels`; a row is a `LabelRow`."""
     return Inserter(labels, is_postgres=is_postgres)
+
+
+def shadow_inserter(*, is_postgres: bool) -> Inserter:
+    """For `shadows`; a row is a `ShadowRow`."""
+    return Inserter(shadows, is_postgres=is_postgres)

@@ -148,5 +148,36 @@ class AuditOutcome:
     """Of an answer that was given up in its hold and came to its end since, as in `RequestRow`; `None`: as recorded."""
 
 
-Entry = RequestEntry | FeedbackRow | AuditOutcome
+class ShadowRow(NamedTuple):
+    """That a request was also sent to another model."""
+
+    request_id: str
+    route: str
+    arm: str
+    model: str
+    """The other one."""
+    number: int
+    """Of the attempt that is the other model's answer."""
+    propensity: float
+    """The chance that this request was sent, in (0, 1]."""
+    agrees: bool | None
+    """Whether the two answers agree; `None` where that cannot be told, or there was none."""
+    made_us: int
+    """UTC microseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowOutcome:
+    """What a shadow left, after the request was recorded."""
+
+    request_id: str
+    attempts: Sequence[AttemptRow]
+    """As of an audit."""
+    row: ShadowRow
+
+
+LaterOutcome = AuditOutcome | ShadowOutcome
+"""What is known of a request only when its client has its answer."""
+
+Entry = RequestEntry | FeedbackRow | LaterOutcome
 """What is queued and written as one."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gateway.clock import Clock, now_us
 from gateway.records.batches import Batch, BatchWriter
-from gateway.records.rows import AttemptRow, AuditOutcome, Entry, FeedbackRow, RequestRow
+from gateway.records.rows import AttemptRow, Entry, FeedbackRow, LaterOutcome, RequestRow
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
 
@@ -21,7 +21,7 @@ _LAST_RETRY_S = 5.0
 
 
 class RecordWriter:
-    """Takes requests, feedback and what audits leave from the event loop, and writes them in batches.
+    """Takes requests, feedback and what audits and shadows leave from the event loop, and writes them in batches.
 
     While the store is down, they wait; when `max_queued` do, new ones are not taken. What is lost when the process is
     killed is what `queued` says.
@@ -72,8 +72,8 @@ class RecordWriter:
         self._queue.append(row)
         return True
 
-    def put_audit(self, outcome: AuditOutcome) -> None:
-        """Queue what an audit left, without waiting. Without room it is dropped and counted."""
+    def put_later(self, outcome: LaterOutcome) -> None:
+        """Queue what an audit or a shadow left, without waiting. Without room it is dropped and counted."""
         if len(self._queue) >= self._max_queued:
             self._overflowed += 1
         else:

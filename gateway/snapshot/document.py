@@ -9,8 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from gateway.snapshot.experiment_entry import ExperimentEntry
 from routing.answer.policy import HoldWindow
 from routing.assignment.ranges import Ranges
+from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
 from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scorer import Calibration
@@ -95,6 +97,20 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     compare: ComparerEntry
 
 
+class ShadowEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A random share of requests that another model answers as well, unseen."""
+
+    to: ModelName
+    share: float
+    """Of the route's requests, in (0, 1]."""
+    max_in_flight: int
+    """At a time, in each worker."""
+    spend_nanousd_per_day: int
+    """The most that shadows may cost in a day (UTC), on all machines together."""
+    compare: ComparerEntry
+    """The audits' comparer, whether they are switched on or not; `exact` where there are none."""
+
+
 class TimeoutsEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; see the configuration reference."""
 
@@ -134,6 +150,10 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
     overlay: tuple[str, ...] = ()
     """The fields that operators changed at run time."""
     audit: AuditEntry | None = None
+    targets: tuple[Target, ...] = ()
+    """Requests that get their arm before the split is asked; the first that fits counts."""
+    shadow: ShadowEntry | None = None
+    experiment: ExperimentEntry | None = None
     judges: dict[ModelName, JudgeEntry] = {}
     """By arm, where there is a fallback; an arm that is not there compares nothing."""
 

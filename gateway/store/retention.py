@@ -3,14 +3,14 @@
 from sqlalchemy import Connection, delete, func, select
 
 from gateway.store.engine import Store
-from gateway.store.tables import attempts, audit_spend, batches, feedback, labels, requests, snapshots, workers
+from gateway.store.tables import attempts, batches, feedback, labels, requests, shadows, snapshots, spend, workers
 from routing.audit.sample import day_of
 
 
 def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
-    """Delete up to `limit` requests that began before `older_than_us`, with their attempts, labels and feedback.
+    """Delete up to `limit` requests that began before `older_than_us`, with all that hangs on them.
 
-    With the last of them go the batches, the silent workers, the snapshots and the audits' spending of that time, and
+    With the last of them go the batches, the silent workers, the snapshots and the spending of that time, and
     feedback that found no request; the snapshot that was in force at the end of it stays, and so do audit and history.
 
     Returns:
@@ -22,7 +22,7 @@ def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
             connection.execute(delete(batches).where(batches.c.written_us < older_than_us))
             connection.execute(delete(workers).where(workers.c.heartbeat_us < older_than_us))
             connection.execute(delete(feedback).where(feedback.c.received_us < older_than_us))
-            connection.execute(delete(audit_spend).where(audit_spend.c.day < day_of(older_than_us)))
+            connection.execute(delete(spend).where(spend.c.day < day_of(older_than_us)))
             _expire_snapshots(connection, older_than_us)
     return deleted
 
@@ -35,6 +35,7 @@ def _expire_requests(connection: Connection, older_than_us: int, limit: int) -> 
         # The ids are the lowest that there are, so a range deletes exactly them.
         connection.execute(delete(attempts).where(attempts.c.request_id <= ids[-1]))
         connection.execute(delete(labels).where(labels.c.request_id <= ids[-1]))
+        connection.execute(delete(shadows).where(shadows.c.request_id <= ids[-1]))
         connection.execute(delete(feedback).where(feedback.c.joined_request_id <= ids[-1]))
         connection.execute(delete(requests).where(requests.c.request_id <= ids[-1]))
     return len(ids)

@@ -10,11 +10,11 @@ from gateway.store.experiment_tables import (
     experiments,
 )
 from gateway.store.metadata import RequestId, RowId, index_of_given, metadata
+from gateway.store.side_tables import shadows, spend
 
 __all__ = [
     "attempts",
     "audit",
-    "audit_spend",
     "batches",
     "calibrations",
     "configuration",
@@ -30,7 +30,9 @@ __all__ = [
     "metadata",
     "overlays",
     "requests",
+    "shadows",
     "snapshots",
+    "spend",
     "split_history",
     "versions",
     "workers",
@@ -284,15 +286,3 @@ calibrations = Table(
 )
 """How confidence was made, for ever: a record names the version that judged it. One of each route and model is not
 retired: it is in force. `evidence` is what thresholds are computed from, `quality` is AUROC and ECE with intervals."""
-
-audit_spend = Table(
-    "audit_spend",
-    metadata,
-    Column("route", Text, nullable=False),
-    Column("day", Integer, nullable=False),
-    Column("writer_id", Text, nullable=False),
-    Column("spent_nanousd", BigInteger, nullable=False),
-    PrimaryKeyConstraint("route", "day", "writer_id"),
-)
-"""What a worker may spend on audits of a route on a day (days since 1970, UTC): what it has spent, and what it has set
-aside for the next ones. The sum over workers stays within the route's cap."""

@@ -13,9 +13,10 @@ class Assignment:
     """Which arm a unit gets, through which bucket, and how likely any unit was to get it."""
 
     arm: ModelName
-    bucket: int
+    bucket: int | None
+    """`None` where a target decided and none was drawn."""
     propensity: float
-    """The arm's share of the buckets, in (0, 1]; 1 for an arm that was forced."""
+    """The arm's share of the buckets, in (0, 1]; 1 for an arm that was forced, or that a target decided on."""
 
 
 class Allocation:

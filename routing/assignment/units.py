@@ -67,7 +67,7 @@ def find_unit(
         value: object = None
         if source.place is UnitPlace.HEADER:
             header = headers.get(source.header)
-            value = None if header is None else _text(header)
+            value = None if header is None else header_text(header)
         elif source.place is UnitPlace.BODY:
             value = body.get(source.name)
         elif source.place is UnitPlace.KEY:
@@ -79,7 +79,8 @@ def find_unit(
     return Unit(request_id, UnitPlace.REQUEST)
 
 
-def _text(header: bytes) -> str:
+def header_text(header: bytes) -> str:
+    """What a header says."""
     # HTTP says Latin-1, clients send UTF-8; read as what it is, a name is the same unit as in a body, which is UTF-8.
     try:
         return header.decode()

@@ -1,4 +1,4 @@
-"""Which requests are audited: a share of them by a hash, as large as labels are wanted and money is left.
+"""Which requests are audited, or shadowed: a share of them by a hash, as large as labels are wanted and money is left.
 
     labels of the version      wanted share          what is left of the day's cap is spread over
     fewer than `min_labels`    every request         an hour, or the rest of the day where that is less
@@ -28,15 +28,15 @@ class Pace:
     left_nanousd: int
     """This worker's part of what is left of the day's cap."""
     cost_nanousd: float
-    """What an audit is expected to cost."""
+    """What one is expected to cost."""
     requests_per_s: float
     """Requests of the arm in this worker; 0 where that is not known yet."""
     day_left_s: float
 
 
-def draw(salt: str, request_id: str, share: float) -> bool:
-    """Whether a request is audited: the hash of (salt, purpose, request id) lies below the share."""
-    return share > 0.0 and buckets.draw(salt, Purpose.AUDIT, request_id) < share
+def draw(salt: str, purpose: Purpose, request_id: str, share: float) -> bool:
+    """Whether a request is drawn: the hash of (salt, purpose, request id) lies below the share."""
+    return share > 0.0 and buckets.draw(salt, purpose, request_id) < share
 
 
 def share_now(share: float, *, labels: int, min_labels: int, pace: Pace) -> float:

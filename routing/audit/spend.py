@@ -1,4 +1,4 @@
-"""What audits may cost: money is set aside before a call, and what it really cost is settled after it.
+"""What audits and shadows may cost: money is set aside before a call, and what it really cost is settled after it.
 
 Workers share a day's cap through the store. Each takes a grant out of what is left before it spends anything, and what
 the store says of it is never less than what it has spent or set aside. So the sum over all workers stays within the
@@ -19,7 +19,7 @@ _VERDICT_TOKENS: Final = 256
 
 @dataclass(slots=True)
 class Allowance:
-    """One worker's money for the audits of one route on one day, in nano-dollars."""
+    """One worker's money for the audits, or shadows, of one route on one day, in nano-dollars."""
 
     day: int
     """Days since 1970 (UTC)."""
@@ -65,7 +65,7 @@ def grant(*, cap: int, others: int, committed: int, wanted: int) -> int:
 
 
 def reserve_for(body: Mapping[str, Any], size_bytes: int, large: Price, judge: Price | None) -> int:
-    """What to set aside for one audit, in nano-dollars, by the request alone: no draw may depend on an answer.
+    """What to set aside for one, in nano-dollars, by the request alone: no draw may depend on an answer.
 
     A token is taken for three bytes of the request, and the answer for as long as the request allows; where it says
     nothing, 1,024 tokens. A judge is asked twice, with the request and both answers.

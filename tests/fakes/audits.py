@@ -12,7 +12,7 @@ from gateway.audits.auditor import Auditor
 from gateway.clock import now_us
 from gateway.records.rows import AttemptRow, AuditOutcome, RequestRow
 from gateway.snapshot.document import AuditEntry, ComparerEntry
-from gateway.store.audit_spend import Ask, Grant
+from gateway.store.spend import Ask, Grant
 from routing.audit.compare import ComparerKind
 from routing.audit.spend import grant
 from routing.cost.prices import Price

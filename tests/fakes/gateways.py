@@ -20,7 +20,15 @@ from gateway.data.traffic import Traffic
 from gateway.exchange.facts import Exchange
 from gateway.identity import digest_of
 from gateway.metrics.families import DataPlaneMetrics
-from gateway.records.rows import AttemptRow, AuditOutcome, FeedbackRow, RequestRow
+from gateway.records.rows import (
+    AttemptRow,
+    AuditOutcome,
+    FeedbackRow,
+    LaterOutcome,
+    RequestRow,
+    ShadowOutcome,
+)
+from gateway.shadows.shadower import Shadower
 from gateway.snapshot.document import (
     ConfidenceEntry,
     Document,
@@ -120,6 +128,7 @@ class Rows:
     kept: list[tuple[RequestRow, Sequence[AttemptRow]]] = field(default_factory=list)
     feedback: list[FeedbackRow] = field(default_factory=list)
     audits: list[AuditOutcome] = field(default_factory=list)
+    shadows: list[ShadowOutcome] = field(default_factory=list)
     is_full: bool = False
     queued: int = 0
     dropped: int = 0
@@ -128,9 +137,12 @@ class Rows:
         """Keep a record."""
         self.kept.append((row, attempts))
 
-    def put_audit(self, outcome: AuditOutcome) -> None:
-        """Keep what an audit left."""
-        self.audits.append(outcome)
+    def put_later(self, outcome: LaterOutcome) -> None:
+        """Keep what an audit or a shadow left."""
+        if isinstance(outcome, ShadowOutcome):
+            self.shadows.append(outcome)
+        else:
+            self.audits.append(outcome)
 
     def put_feedback(self, row: FeedbackRow) -> bool:
         """Keep it, unless there is no room."""
@@ -178,6 +190,11 @@ class Gateway:
         """What audits its traffic, once it runs."""
         return self._traffic.auditor
 
+    @property
+    def shadower(self) -> Shadower:
+        """What shadows its traffic, once it runs."""
+        return self._traffic.shadower
+
     def begin(self, exchange: Exchange) -> None:
         """Counts, and does what a worker does."""
         self.begun += 1
@@ -202,6 +219,7 @@ class Gateway:
         """Put a configuration into force."""
         self.live = build_live(Snapshot(revision=revision, created_us=now_us(), document=what), self.live, {})
         self._traffic.auditor.follow(self.live)
+        self._traffic.shadower.follow(self.live)
 
     async def until_finished(self, count: int, timeout_s: float = 5.0) -> None:
         """Wait until so many exchanges have ended."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audits.auditor import MAX_WAITING
+from gateway.background.desk import MAX_WAITING
 from gateway.snapshot.document import ComparerEntry
 from routing.answer.policy import HOLD_FULL, HoldWindow
 from routing.audit.compare import ComparerKind

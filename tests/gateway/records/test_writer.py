@@ -33,7 +33,7 @@ def put_all_kinds(writer: RecordWriter, numbers: range) -> None:
     for number in numbers:
         assert writer.put_feedback(feedback_row(number))
         writer.put(request_row(number), attempt_rows(number))
-        writer.put_audit(audit_outcome(number))
+        writer.put_later(audit_outcome(number))
 
 
 def written(store: Store, table: Table = requests) -> int:
@@ -144,8 +144,8 @@ def test_without_room_feedback_is_not_taken_and_an_audit_is_counted_as_lost() ->
     with running("postgresql://nobody@127.0.0.1:1/nothing", max_queued=3, stop_s=0) as writer:
         wait_until(lambda: not writer.put_feedback(feedback_row(1)), "there is no room")
         assert writer.dropped == 0
-        writer.put_audit(audit_outcome(1))
-        writer.put_audit(audit_outcome(2))
+        writer.put_later(audit_outcome(1))
+        writer.put_later(audit_outcome(2))
         assert writer.dropped == 2
 
 

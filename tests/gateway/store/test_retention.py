@@ -3,13 +3,14 @@ from sqlalchemy import func, select
 from gateway.records.batches import Batch, BatchWriter
 from gateway.snapshot.publish import Publisher
 from gateway.store import snapshots, workers
-from gateway.store.audit_spend import Ask, spent, take
 from gateway.store.engine import Store
 from gateway.store.feedback import FeedbackState, Settled, settle
 from gateway.store.labels import add_labels
 from gateway.store.retention import expire, first_id_at
+from gateway.store.spend import Ask, spent, take
 from gateway.store.tables import attempts, batches, feedback, labels, requests
 from gateway.store.workers import WorkerReport
+from routing.words import Purpose
 from tests.fakes.documents import file_document
 from tests.fakes.records import STARTED_US, attempt_rows, audit_label, feedback_row, request_id, request_row
 
@@ -104,9 +105,9 @@ def test_workers_that_fell_silent_go(store: Store) -> None:
 
 def test_what_audits_of_days_long_past_cost_is_forgotten(store: Store) -> None:
     for day in (1, 2):
-        take(store, "a", Ask(route="support", day=day, cap=100, committed=0, wanted=7))
+        take(store, "a", Ask(route="support", purpose=Purpose.AUDIT, day=day, cap=100, committed=0, wanted=7))
     expire(store, 2 * DAY_US)
-    assert [spent(store, "support", day) for day in (1, 2)] == [0, 7]
+    assert [spent(store, "support", Purpose.AUDIT, day) for day in (1, 2)] == [0, 7]
 
 
 def test_the_first_id_of_a_moment_is_below_every_id_of_it() -> None:

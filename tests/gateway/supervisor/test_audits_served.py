@@ -7,10 +7,11 @@ import yaml
 from sqlalchemy import func, select
 
 from gateway.clock import now_us
-from gateway.store.audit_spend import spent
 from gateway.store.engine import open_store
+from gateway.store.spend import spent
 from gateway.store.tables import attempts, requests
 from routing.audit.sample import day_of
+from routing.words import Purpose
 from tests.fakes.control import APP, auth
 from tests.fakes.served import KEYS, serving, wait_for
 from tests.fakes.simulated import simulated_in_thread
@@ -69,5 +70,5 @@ def test_requests_are_audited_until_there_are_labels_enough(tmp_path: Path) -> N
             drawn = select(func.count()).where(requests.c.audit_propensity == 1.0)
             assert (connection.execute(drawn).scalar() or 0) >= 10
         days = [day_of(now_us()) - ago for ago in (0, 1)]  # midnight may have passed
-        assert sum(spent(store, "support", day) for day in days) == cost
+        assert sum(spent(store, "support", Purpose.AUDIT, day) for day in days) == cost
         store.close()

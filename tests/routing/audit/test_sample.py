@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.audit.sample import DAY_US, HURRY_S, Pace, day_left_s, day_of, draw, share_now
+from routing.words import Purpose
 
 IDS = [f"0199{number:08x}-0000-7000-8000-000000000000" for number in range(20_000)]
 PACES = st.builds(
@@ -23,22 +24,22 @@ def pace(**changes: float) -> Pace:
 
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.25, 1.0])
 def test_the_share_drawn_is_the_share_asked_for(share: float) -> None:
-    drawn = sum(draw("support.1", request_id, share) for request_id in IDS) / len(IDS)
+    drawn = sum(draw("support.1", Purpose.AUDIT, request_id, share) for request_id in IDS) / len(IDS)
     assert drawn == pytest.approx(share, abs=4 * (share * (1 - share) / len(IDS)) ** 0.5)
 
 
 def test_no_share_draws_nothing() -> None:
-    assert not any(draw("support.1", request_id, 0.0) for request_id in IDS)
+    assert not any(draw("support.1", Purpose.AUDIT, request_id, 0.0) for request_id in IDS)
 
 
 @given(st.text(), st.uuids(), st.floats(0, 1), st.floats(0, 1))
 def test_what_a_smaller_share_draws_a_larger_one_draws_too(salt: str, name: object, one: float, other: float) -> None:
     small, large = sorted((one, other))
-    assert draw(salt, str(name), small) <= draw(salt, str(name), large)
+    assert draw(salt, Purpose.AUDIT, str(name), small) <= draw(salt, Purpose.AUDIT, str(name), large)
 
 
 def test_the_draw_does_not_change() -> None:
-    assert [index for index in range(200) if draw("support.1", IDS[index], 0.02)] == [54, 187, 195]
+    assert [index for index in range(200) if draw("support.1", Purpose.AUDIT, IDS[index], 0.02)] == [54, 187, 195]
 
 
 def test_a_version_that_lacks_labels_has_every_request_audited_while_that_can_be_paid_for() -> None:

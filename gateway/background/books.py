@@ -1,4 +1,4 @@
-"""One worker's books of its audits: money, labels, traffic, and the share of requests to draw that follows from them.
+"""One worker's books of its audits, or shadows: money, labels, traffic, and the share to draw that follows from them.
 
 Everything here is of the event loop and takes no time. Every two seconds `asks` says what the store is to be asked, and
 `hear` takes down what it answered; between two of these, what was granted is all there is.
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from math import exp
 from typing import Final
 
-from gateway.audits.drawn import AuditPlan
-from gateway.store.audit_spend import Ask, Grant
+from gateway.background.drawn import Plan
+from gateway.store.spend import Ask, Grant
 from routing.audit.sample import HURRY_S, Pace, day_left_s, day_of, share_now
 from routing.audit.spend import Allowance
-from routing.words import ModelName, RouteName
+from routing.words import ModelName, Purpose, RouteName
 
 _SMOOTHED_S: Final = 20.0
-_AHEAD_AUDITS: Final = 8
+_AHEAD_CALLS: Final = 8
 _AHEAD_S: Final = 10.0
-"""A worker is granted what its next audits may cost, or the next seconds at its pace, whichever is more."""
+"""A worker is granted what its next ones may cost, or the next seconds at its pace, whichever is more."""
 _NEW_COST_WEIGHT: Final = 0.05
 
 
@@ -48,32 +48,32 @@ class ArmBook:
 class RouteBook:
     """What is known of one route."""
 
-    plan: AuditPlan
+    plan: Plan
     allowance: Allowance
     arms: dict[ModelName, ArmBook]
     others: int = 0
     """What other workers may spend today, in nano-dollars."""
     reserve: float = 0.0
-    """What is set aside for an audit, smoothed, in nano-dollars; 0 before the first."""
+    """What is set aside for one, smoothed, in nano-dollars; 0 before the first."""
     cost: float | None = None
-    """What an audit costs, smoothed, in nano-dollars; `None` before the first."""
+    """What one costs, smoothed, in nano-dollars; `None` before the first."""
 
     def note_reserve(self, reserved: int) -> None:
         """A request was drawn, or would have been if there were money."""
         self.reserve = max(float(reserved), self.reserve + _NEW_COST_WEIGHT * (reserved - self.reserve))
 
     def note_cost(self, spent: int) -> None:
-        """An audit has ended."""
+        """One has ended."""
         self.cost = spent if self.cost is None else self.cost + _NEW_COST_WEIGHT * (spent - self.cost)
 
     def left(self, workers: int) -> int:
         """This worker's part of what is left of today's cap."""
-        return (self.plan.entry.spend_nanousd_per_day - self.others - self.allowance.committed) // workers
+        return (self.plan.spend_nanousd_per_day - self.others - self.allowance.committed) // workers
 
     def ahead(self, workers: int) -> int:
         """What to be granted beyond what is committed."""
         at_pace = max(0, self.left(workers)) / HURRY_S * _AHEAD_S
-        return round(max(_AHEAD_AUDITS * self.reserve, at_pace))
+        return round(max(_AHEAD_CALLS * self.reserve, at_pace))
 
     def set_shares(self, workers: int, now_us: int) -> None:
         """Work out what to draw with from now on."""
@@ -84,14 +84,16 @@ class RouteBook:
                 requests_per_s=arm.per_s,
                 day_left_s=day_left_s(now_us),
             )
-            entry = self.plan.entry
-            arm.share = share_now(entry.share, labels=arm.labels, min_labels=entry.min_labels, pace=pace)
+            plan = self.plan
+            arm.share = share_now(plan.share, labels=arm.labels, min_labels=plan.min_labels, pace=pace)
 
 
 @dataclass(slots=True)
 class Books:
-    """Those of all audited routes."""
+    """Those of all routes that have any."""
 
+    purpose: Purpose
+    """What the money is for."""
     workers: int = 1
     """How many share the traffic."""
     routes: dict[RouteName, RouteBook] = field(default_factory=dict)
@@ -100,12 +102,14 @@ class Books:
     _told: dict[tuple[RouteName, int], int] = field(default_factory=dict)
     """What the store says of each."""
 
-    def follow(self, plans: Mapping[RouteName, tuple[AuditPlan, tuple[ModelName, ...]]], now_us: int) -> None:
+    def follow(self, plans: Mapping[RouteName, tuple[Plan, tuple[ModelName, ...]]], now_us: int) -> None:
         """Keep books of these routes, by name with their arms, and of no others."""
         self.routes = {name: self._book_of(name, plan, arms, now_us) for name, (plan, arms) in plans.items()}
 
-    def _book_of(self, name: RouteName, plan: AuditPlan, arms: tuple[ModelName, ...], now_us: int) -> RouteBook:
+    def _book_of(self, name: RouteName, plan: Plan, arms: tuple[ModelName, ...], now_us: int) -> RouteBook:
         book = self.routes.get(name) or RouteBook(plan, self._allowance(name, day_of(now_us)), {})
+        if book.plan.asked != plan.asked:
+            book.reserve, book.cost = 0.0, None  # of models that are not asked any more
         book.plan = plan
         book.arms = {arm: book.arms.get(arm) or ArmBook() for arm in arms}
         return book
@@ -129,7 +133,7 @@ class Books:
 
     def last_asks(self) -> list[Ask]:
         """What to ask when this worker ends: that others may have what it has not spent."""
-        return [_return(name, allowance) for (name, _), allowance in self._allowances.items()]
+        return [self._return(name, allowance) for (name, _), allowance in self._allowances.items()]
 
     def hear(self, asks: list[Ask], grants: list[Grant], workers: int, now_us: int) -> None:
         """Take down what the store answered, in the order of the questions."""
@@ -148,20 +152,26 @@ class Books:
 
     def _ask(self, name: RouteName, allowance: Allowance) -> Ask:
         if not self._is_current((name, allowance.day), allowance):
-            return _return(name, allowance)
+            return self._return(name, allowance)
         book = self.routes[name]
-        entry = book.plan.entry
+        plan = book.plan
         wanted = allowance.want(book.ahead(self.workers))
         return Ask(
             route=name,
+            purpose=self.purpose,
             day=allowance.day,
-            cap=entry.spend_nanousd_per_day,
+            cap=plan.spend_nanousd_per_day,
             committed=allowance.committed,
             wanted=wanted,
             # Labels only become more, but for those that have grown too old to keep.
-            arms=tuple(arm for arm, known in book.arms.items() if known.labels < entry.min_labels),
-            enough_labels=entry.min_labels,
+            arms=tuple(arm for arm, known in book.arms.items() if known.labels < plan.min_labels),
+            enough_labels=plan.min_labels,
         )
+
+    def _return(self, name: RouteName, allowance: Allowance) -> Ask:
+        """Give back what is neither spent nor set aside."""
+        committed, wanted = allowance.committed, allowance.want(0)
+        return Ask(route=name, purpose=self.purpose, day=allowance.day, cap=0, committed=committed, wanted=wanted)
 
     def _is_current(self, key: tuple[RouteName, int], allowance: Allowance) -> bool:
         book = self.routes.get(key[0])
@@ -176,8 +186,3 @@ class Books:
         for key in done:
             del self._allowances[key]
             self._told.pop(key, None)
-
-
-def _return(name: RouteName, allowance: Allowance) -> Ask:
-    """Give back what is neither spent nor set aside."""
-    return Ask(route=name, day=allowance.day, cap=0, committed=allowance.committed, wanted=allowance.want(0))

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audits.books import Books
 from gateway.audits.drawn import AuditPlan, plan_of
+from gateway.background.books import Books
 from gateway.snapshot.document import AuditEntry, ComparerEntry
 from routing.audit.compare import ComparerKind
 from routing.audit.sample import DAY_US
 from routing.audit.spend import Allowance
-from routing.words import ModelName, RouteName
+from routing.words import ModelName, Purpose, RouteName
 from tests.fakes.audits import MemoryStore
 
 SUPPORT, V1, V2 = RouteName("support"), ModelName("v1"), ModelName("v2")
@@ -37,7 +37,7 @@ class Worker:
     store: MemoryStore
     writer_id: str = "w"
     workers: int = 1
-    books: Books = field(default_factory=Books)
+    books: Books = field(default_factory=lambda: Books(Purpose.AUDIT))
     now_us: int = NOON_US
 
     def look(self, elapsed_s: float = 2.0) -> None:

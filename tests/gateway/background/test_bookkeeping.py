@@ -3,15 +3,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway.audits.bookkeeping import Bookkeeper, audits_of
-from gateway.audits.books import Books
 from gateway.audits.drawn import AuditPlan, plan_of
+from gateway.background.bookkeeping import Bookkeeper, background_of
+from gateway.background.books import Books
 from gateway.store import workers
-from gateway.store.audit_spend import spent
 from gateway.store.engine import Store, open_store
+from gateway.store.spend import spent
 from gateway.store.workers import WorkerReport
 from routing.audit.sample import DAY_US
-from routing.words import ModelName, RouteName
+from routing.words import ModelName, Purpose, RouteName
 from tests.fakes.audits import audit_entry, audit_stage
 
 SUPPORT, V1, LARGE = RouteName("support"), ModelName("v1"), ModelName("large")
@@ -26,7 +26,7 @@ class Worker:
 
     store: Store
     writer_id: str
-    books: Books = field(default_factory=Books)
+    books: Books = field(default_factory=lambda: Books(Purpose.AUDIT))
     told: list[int] = field(default_factory=list)
     has_heard: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -34,7 +34,7 @@ class Worker:
         plan: AuditPlan | None = plan_of(audit_entry(spend_nanousd_per_day=CAP), LARGE)
         assert plan is not None
         self.books.follow({SUPPORT: (plan, (V1,))}, NOON_US)
-        self.keeper = Bookkeeper(self.store, self.writer_id, self.books, self.hear, lambda: NOON_US)
+        self.keeper = Bookkeeper(self.store, self.writer_id, [self.books], self.hear, lambda: NOON_US)
 
     def hear(self, workers: int) -> None:
         """Take down how many there are."""
@@ -57,7 +57,7 @@ async def test_a_look_brings_a_grant_and_the_number_of_workers(store: Store) -> 
     worker = Worker(store, "a")
     await worker.keeper.look()
     assert (worker.told, worker.books.workers) == ([2], 2)
-    assert worker.granted == spent(store, "support", DAY) == CAP // 360
+    assert worker.granted == spent(store, "support", Purpose.AUDIT, DAY) == CAP // 360
     assert worker.books.routes[SUPPORT].arms[V1].share == 1.0
 
 
@@ -88,7 +88,7 @@ async def test_a_worker_that_ends_gives_back_what_it_did_not_spend(store: Store)
     async with running(worker.keeper), asyncio.timeout(5):
         await worker.has_heard.wait()
         worker.books.routes[SUPPORT].allowance.settled = 5
-    assert spent(store, "support", DAY) == 5
+    assert spent(store, "support", Purpose.AUDIT, DAY) == 5
 
 
 @asynccontextmanager
@@ -103,8 +103,8 @@ async def test_a_worker_finishes_what_it_can_and_leaves_what_hangs(store_url: st
     store = open_store(store_url)
     for faults, results in (([], {"agreed": 1}), (["hang"], {"failed": 1})):
         async with audit_stage(large=faults, is_running=False) as made:
-            keeper = Bookkeeper(store, "a", made.auditor.books, lambda count: None, made.gateway.clock)
-            async with audits_of(made.auditor, keeper):
+            keeper = Bookkeeper(store, "a", [made.auditor.books], lambda count: None, made.gateway.clock)
+            async with background_of([made.auditor], keeper):
                 await made.ask()
             assert made.results_of_audits == results
     store.close()

@@ -1,30 +1,32 @@
-"""How workers share what audits may cost in a day, and how many labels they have brought.
+"""How workers share what audits and shadows may cost in a day, and how many labels audits have brought.
 
-A row of `audit_spend` says how much one worker may spend of a day's cap: what it has spent and what it has set aside.
+A row of `spend` says how much one worker may spend of a day's cap: what it has spent and what it has set aside.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Integer, func, literal, select, text
+from sqlalchemy import ColumnElement, Connection, Integer, and_, func, literal, select, text
 
 from gateway.store.engine import Store
 from gateway.store.labels import AUDIT_AGREEMENT, LabelSource
-from gateway.store.tables import audit_spend, labels
+from gateway.store.tables import labels, spend
 from routing.audit.spend import grant
-from routing.words import ModelName
+from routing.words import ModelName, Purpose
 
 _UPSERT = text(
-    "INSERT INTO audit_spend (route, day, writer_id, spent_nanousd) VALUES (:route, :day, :writer_id, :spent) "
-    "ON CONFLICT (route, day, writer_id) DO UPDATE SET spent_nanousd = excluded.spent_nanousd"
+    "INSERT INTO spend (route, purpose, day, writer_id, spent_nanousd) "
+    "VALUES (:route, :purpose, :day, :writer_id, :spent) "
+    "ON CONFLICT (route, purpose, day, writer_id) DO UPDATE SET spent_nanousd = excluded.spent_nanousd"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What one worker asks for the audits of one route on one day. Money in nano-dollars."""
+    """What one worker asks for the audits, or shadows, of one route on one day. Money in nano-dollars."""
 
     route: str
+    purpose: Purpose
     day: int
     """Days since 1970 (UTC)."""
     cap: int
@@ -55,26 +57,36 @@ def take(store: Store, writer_id: str, ask: Ask) -> Grant:
     Raises:
         StoreUnavailable: what was granted before still stands.
     """
-    this_day = (audit_spend.c.route == ask.route) & (audit_spend.c.day == ask.day)
+    this_day = _of(ask.route, ask.purpose, ask.day)
     with store.writing() as connection:
         if store.is_postgres:
             # Two that read what is left at the same moment would both take it. SQLite has one writer anyway.
-            connection.execute(text("LOCK TABLE audit_spend IN SHARE ROW EXCLUSIVE MODE"))
-        query = select(func.sum(audit_spend.c.spent_nanousd)).where(this_day, audit_spend.c.writer_id != writer_id)
+            connection.execute(text("LOCK TABLE spend IN SHARE ROW EXCLUSIVE MODE"))
+        query = select(func.sum(spend.c.spent_nanousd)).where(this_day, spend.c.writer_id != writer_id)
         others = int(connection.execute(query).scalar() or 0)
         granted = grant(cap=ask.cap, others=others, committed=ask.committed, wanted=ask.wanted)
-        values = {"route": ask.route, "day": ask.day, "writer_id": writer_id, "spent": granted}
+        values = {
+            "route": ask.route,
+            "purpose": ask.purpose.value,
+            "day": ask.day,
+            "writer_id": writer_id,
+            "spent": granted,
+        }
         connection.execute(_UPSERT, values)
     with store.reading() as connection:
         counted = {arm: _labels(connection, ask.route, arm, ask.enough_labels) for arm in ask.arms}
     return Grant(granted=granted, others=others, labels=counted)
 
 
-def spent(store: Store, route: str, day: int) -> int:
-    """What audits of a route have cost on a day, or may still cost without anybody being asked, in nano-dollars."""
-    query = select(func.sum(audit_spend.c.spent_nanousd)).where(audit_spend.c.route == route, audit_spend.c.day == day)
+def spent(store: Store, route: str, purpose: Purpose, day: int) -> int:
+    """What they have cost on a day, or may still cost without anybody being asked, in nano-dollars."""
+    query = select(func.sum(spend.c.spent_nanousd)).where(_of(route, purpose, day))
     with store.reading() as connection:
         return int(connection.execute(query).scalar() or 0)
+
+
+def _of(route: str, purpose: Purpose, day: int) -> ColumnElement[bool]:
+    return and_(spend.c.route == route, spend.c.purpose == purpose.value, spend.c.day == day)
 
 
 def _labels(connection: Connection, route: str, arm: ModelName, at_most: int) -> int:

@@ -1,0 +1,35 @@
+"""The tables of what is done beside requests: what it may cost, and what shadows answered."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, PrimaryKeyConstraint, Table, Text
+
+from gateway.store.metadata import RequestId, metadata
+
+spend = Table(
+    "spend",
+    metadata,
+    Column("route", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("writer_id", Text, nullable=False),
+    Column("spent_nanousd", BigInteger, nullable=False),
+    PrimaryKeyConstraint("route", "purpose", "day", "writer_id"),
+)
+"""What a worker may spend on audits or shadows (`purpose`) of a route on a day (days since 1970, UTC): what it has
+spent, and what it has set aside for the next ones. The sum over workers stays within the route's cap."""
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("request_id", RequestId, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("arm", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("propensity", Float(53), nullable=False),
+    Column("agrees", Boolean),
+    Column("made_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("request_id"),
+    Index(None, "route", "request_id"),
+)
+"""Requests that were also sent to another model. What either took and cost is in `attempts`: the arm's is number 1, the
+other model's is `number`. `agrees` is null where that cannot be told, or no answer came."""
