@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from gateway.settings.fields import NUMBER, REFERENCE_PATTERN, NameText, Section, check_percent, refused
 from routing.assignment.buckets import BUCKETS
-from routing.experiment.contract import SHARES, ExperimentMode, MetricName
+from routing.experiment.contract import SHARES, Contract, ExperimentMode, Goal, Limit, MetricName
+from routing.words import ModelName
 
 MIN_UNITS: Final = 100
 """Below it the sequences do not hold."""
@@ -177,13 +178,36 @@ class Experiment(Section):
     def _leaves_something_to_compare(self) -> Self:
         if len(self.steps) == 1 and not self.holdout:
             raise refused("steps begin at 100, which leaves the baseline no unit; begin lower, or keep a holdout")
-        kept = BUCKETS - hundredths(self.holdout)
-        shares = [max(1, hundredths(step) * kept // BUCKETS) for step in self.steps]
+        kept = BUCKETS - _hundredths(self.holdout)
+        shares = [max(1, _hundredths(step) * kept // BUCKETS) for step in self.steps]
         if len(set(shares)) < len(shares):
             raise refused("has two steps that are the same share of the units once the holdout is taken away")
         return self
 
+    def contract(self) -> Contract:
+        """The same in the units that everything else counts in."""
+        return Contract(
+            name=self.name,
+            baseline=ModelName(self.baseline),
+            candidate=ModelName(self.candidate),
+            mode=self.mode,
+            primary=Goal(metric=self.primary.metric, margin=_float(self.primary.margin)),
+            guardrails=tuple(Limit(metric=one.metric, margin=float(one.margin)) for one in self.guardrails),
+            min_units=self.min_units,
+            planned_units=self.planned_units,
+            alpha=float(self.alpha),
+            steps=tuple(map(_hundredths, self.steps)),
+            soak_us=duration_us(self.soak),
+            horizon_us=duration_us(self.horizon),
+            stop_us=int(self.stop.timestamp()) * 1_000_000,
+            holdout=_hundredths(self.holdout),
+        )
 
-def hundredths(percent: Decimal) -> int:
-    """Of a percent."""
+
+def _hundredths(percent: Decimal) -> int:
     return int(percent * 100)
+
+
+def _float(value: float | None) -> float | None:
+    # A configuration that is built in code may hold an integer; equal contracts have to be equal texts too.
+    return None if value is None else float(value)

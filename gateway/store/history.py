@@ -52,8 +52,28 @@ def one_back(connection: Connection, route: RouteName) -> HistoryEntry | None:
     """The last entry whose split differs from the one in force; `None` where there is none."""
     entry = current = newest(connection, route)
     while entry is not None and current is not None and entry.shares == current.shares:
-        entry = None if entry.previous_id is None else _by_id(connection, entry.previous_id)
+        entry = None if entry.previous_id is None else one(connection, entry.previous_id)
     return entry
+
+
+def at(connection: Connection, route: RouteName, revision: int) -> HistoryEntry | None:
+    """The entry of the split whose ranges came into force in a revision."""
+    wanted = (split_history.c.route == route) & (split_history.c.revision == revision)
+    query = select(split_history).where(wanted).order_by(split_history.c.id.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _entry(row)
+
+
+def one(connection: Connection, entry_id: int) -> HistoryEntry | None:
+    """The entry of this id."""
+    row = connection.execute(select(split_history).where(split_history.c.id == entry_id)).mappings().first()
+    return None if row is None else _entry(row)
+
+
+def salts(connection: Connection, route: RouteName) -> set[str]:
+    """All salts that a route has had."""
+    query = select(split_history.c.salt).where(split_history.c.route == route).distinct()
+    return set(connection.execute(query).scalars())
 
 
 def add(connection: Connection, name: RouteName, entry: RouteEntry, *, previous_id: int | None, made_by: str) -> None:
@@ -68,11 +88,6 @@ def add(connection: Connection, name: RouteName, entry: RouteEntry, *, previous_
         "made_by": made_by,
     }
     connection.execute(insert(split_history), row)
-
-
-def _by_id(connection: Connection, entry_id: int) -> HistoryEntry | None:
-    row = connection.execute(select(split_history).where(split_history.c.id == entry_id)).mappings().first()
-    return None if row is None else _entry(row)
 
 
 def _entry(row: RowMapping) -> HistoryEntry:
