@@ -26,8 +26,10 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
     refusals.InvalidSplit: (400, "invalid_value", "split"),
     refusals.InvalidConfidence: (400, "invalid_value", "confidence"),
     refusals.InvalidAudit: (400, "invalid_value", "audit.share"),
+    refusals.InvalidShadow: (400, "invalid_value", "shadow.share"),
     refusals.NoFallback: (400, "no_fallback", "fallback"),
     refusals.NoAudit: (400, "no_audit", "audit"),
+    refusals.NoShadow: (400, "no_shadow", "shadow"),
     refusals.NothingToRollBackTo: (409, "nothing_to_roll_back_to", None),
     refusals.PreconditionFailed: (412, "precondition_failed", None),
 }

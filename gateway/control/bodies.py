@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn, Self, TypeVar, get_args
+from typing import Annotated, NoReturn, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -126,20 +126,28 @@ class AuditPatch(BaseModel):
     """0 switches audits off."""
 
 
+class ShadowPatch(BaseModel):
+    """How much is shadowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Share
+    """0 switches shadows off."""
+
+
 class PolicyBody(_Body):
     """The settings of a route that can be changed at run time, other than its split."""
 
     fallback: FallbackPatch | None = None
     confidence: ConfidencePatch | None = None
     audit: AuditPatch | None = None
-    shadow: Any = None
+    shadow: ShadowPatch | None = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         judges_otherwise = self.confidence is not None and self.confidence.model_dump(exclude_none=True)
-        changes = self.fallback or self.audit or judges_otherwise
-        if not changes and "shadow" not in self.model_fields_set:
-            raise ValueError("name what to change: fallback, confidence or audit")
+        if not (self.fallback or self.audit or self.shadow or judges_otherwise):
+            raise ValueError("name what to change: fallback, confidence, audit or shadow")
         return self
 
 

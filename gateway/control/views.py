@@ -10,11 +10,13 @@ import msgspec
 from gateway.snapshot.change import route_etag
 from gateway.snapshot.document import (
     AuditEntry,
+    ComparerEntry,
     ConfidenceEntry,
     Document,
     FallbackEntry,
     JudgeEntry,
     RouteEntry,
+    ShadowEntry,
     Snapshot,
 )
 from gateway.snapshot.overlay import Overlay, OverlayField
@@ -22,6 +24,7 @@ from gateway.store.calibrations import QualityRecord
 from gateway.store.versions import VersionRecord
 from gateway.store.workers import WorkerReport
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
+from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
 from routing.confidence.gate import CALIBRATED_MODES, ConfidenceMode
 from routing.cost.prices import NANO, Price
@@ -56,7 +59,9 @@ def route_view(
         "salt": entry.salt,
         "unit": list(entry.unit),
         "fallback": None if entry.fallback is None else _fallback(entry.fallback),
+        "targets": [_target(target) for target in entry.targets],
         "audit": None if entry.audit is None else _audit(entry.audit),
+        "shadow": None if entry.shadow is None else shadow_view(entry.shadow),
         "calibration": {arm: _judge(judge, qualities.get(arm)) for arm, judge in entry.judges.items()},
         "timeouts": msgspec.to_builtins(entry.timeouts),
         "overlay": [_overlay(overlay) for overlay in overlays],
@@ -121,18 +126,37 @@ def confidence_view(entry: ConfidenceEntry) -> Json:
     return shown | {name: value for name, value in fields.items() if value is not None}
 
 
-def _audit(entry: AuditEntry) -> Json:
-    compare = entry.compare
+def _target(target: Target) -> Json:
+    when = {f"{one.place}:{one.name}" if one.name else one.place.value: list(one.values) for one in target.when}
+    return {"when": when, "arm": target.arm}
+
+
+def shadow_view(entry: ShadowEntry) -> Json:
+    """A route's shadow, by the names that its settings have in the file."""
+    return {
+        "to": entry.to,
+        "share": entry.share,
+        "max_in_flight": entry.max_in_flight,
+        "spend_usd_per_day": entry.spend_nanousd_per_day / NANO,
+        "compare": _compare(entry.compare),
+    }
+
+
+def _compare(compare: ComparerEntry) -> object:
     by_kind: dict[ComparerKind, object] = {
         ComparerKind.JSON: {"fields": list(compare.fields)} if compare.fields else "json",
         ComparerKind.NUMBER: {"tolerance": compare.tolerance},
         ComparerKind.JUDGE: {"judge": compare.judge},
     }
+    return by_kind.get(compare.kind, compare.kind)
+
+
+def _audit(entry: AuditEntry) -> Json:
     return {
         "share": entry.share,
         "min_labels": entry.min_labels,
         "spend_usd_per_day": entry.spend_nanousd_per_day / NANO,
-        "compare": by_kind.get(compare.kind, compare.kind),
+        "compare": _compare(entry.compare),
     }
 
 

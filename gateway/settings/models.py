@@ -34,6 +34,8 @@ from gateway.settings.prices import DatedTokenPrice, Price, RateCard, TokenPrice
 from gateway.settings.references import ADMIN_LISTEN, LISTEN, REFERENCES, reference_problems
 from gateway.settings.route_entry import Fallback, Hold, HoldPrefix, Route, Timeouts
 from gateway.settings.secret import SecretUrl
+from gateway.settings.shadow import Shadow
+from gateway.settings.target import Target
 
 __all__ = [
     "Audit",
@@ -64,7 +66,9 @@ __all__ = [
     "Scope",
     "SelectiveRiskConfidence",
     "Server",
+    "Shadow",
     "Store",
+    "Target",
     "ThresholdConfidence",
     "Timeouts",
     "TokenPrice",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.settings.expand import Expanded, has_default
-from gateway.settings.models import Audit, ByJudge, Config, Experiment, Fallback, Model, Route
+from gateway.settings.models import Audit, ByJudge, Compare, Config, Experiment, Fallback, Model, Route, Shadow
 from gateway.settings.problems import Problem
 from routing.confidence.gate import ConfidenceMode
 from routing.experiment.contract import MetricName
@@ -27,6 +27,8 @@ def warnings_of(config: Config, tree: dict[str, Any], at_us: int) -> Iterator[Pr
             yield from _idle_confidence(f"routes.{name}.fallback.confidence", route.fallback, config)
             if route.audit is not None:
                 yield from _unpriced_audit(f"routes.{name}.audit", route.audit, route.fallback, config)
+        if route.shadow is not None:
+            yield from _unpriced_shadow(f"routes.{name}.shadow", route.shadow, route.audit, config)
 
 
 def _api_key(path: str, model: Model, written: object) -> Iterator[Problem]:
@@ -47,11 +49,21 @@ def _idle_confidence(path: str, fallback: Fallback, config: Config) -> Iterator[
 
 
 def _unpriced_audit(path: str, audit: Audit, fallback: Fallback, config: Config) -> Iterator[Problem]:
-    asked = [fallback.to, audit.compare.judge] if isinstance(audit.compare, ByJudge) else [fallback.to]
-    for name in dict.fromkeys(asked):
-        if config.models[name].price is None:
-            sentence = f"nothing is audited while {name} has no price, since nobody knows what an audit would cost"
-            yield Problem(path=path, sentence=sentence)
+    for name in _unpriced(fallback.to, audit.compare, config):
+        sentence = f"nothing is audited while {name} has no price, since nobody knows what an audit would cost"
+        yield Problem(path=path, sentence=sentence)
+
+
+def _unpriced_shadow(path: str, shadow: Shadow, audit: Audit | None, config: Config) -> Iterator[Problem]:
+    for name in _unpriced(shadow.to, "exact" if audit is None else audit.compare, config):
+        sentence = f"nothing is shadowed while {name} has no price, since nobody knows what a shadow would cost"
+        yield Problem(path=path, sentence=sentence)
+
+
+def _unpriced(asked: str, compare: Compare, config: Config) -> Iterator[str]:
+    """Of the model that is asked and of the judge, if there is one, those without a price."""
+    names = [asked, compare.judge] if isinstance(compare, ByJudge) else [asked]
+    return (name for name in dict.fromkeys(names) if config.models[name].price is None)
 
 
 def _experiment(path: str, route: Route, experiment: Experiment, at_us: int) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from gateway.settings.experiment_references import experiment_findings
 from gateway.settings.problems import KeyPath, Problem, dotted, shown
+from gateway.settings.side_references import shadow_findings, target_findings
 from gateway.settings.trees import Finding, Tree, did_you_mean
 from gateway.settings.trees import listed as _list
 from gateway.settings.trees import mapping as _mapping
@@ -71,6 +72,8 @@ def _routes(root: Tree) -> Iterator[Finding]:
                 yield ("routes", name, "fallback", "to"), _undeclared(to, models)
         yield from _audit(("routes", name, "audit"), _mapping(route), models)
         yield from experiment_findings(("routes", name, "experiment"), _mapping(route), models)
+        yield from target_findings(("routes", name, "targets"), _mapping(route))
+        yield from shadow_findings(("routes", name, "shadow"), _mapping(route), models)
         if isinstance(to, str) and to in split:
             path: KeyPath = ("routes", name, "fallback", "to")
             yield (

@@ -10,6 +10,8 @@ from gateway.settings.audit import Audit
 from gateway.settings.confidence import Confidence, ObserveConfidence
 from gateway.settings.experiment import Experiment
 from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, refused
+from gateway.settings.shadow import Shadow
+from gateway.settings.target import Target
 from routing.answer.policy import CONDITIONAL_REASONS
 from routing.assignment.units import UnitPlace
 from routing.words import Reason
@@ -137,11 +139,20 @@ class Route(Section):
         description="Whom the split keeps together: the first of these that a request has. "
         "`header:NAME`, `body:FIELD`, `key` (the client's key) or `request` (nobody: each request by itself).",
     )
+    targets: tuple[Target, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Requests that get a certain arm before the split is asked; the first that fits counts.",
+    )
     fallback: Fallback | None = Field(default=None, description="Which model answers instead. Absent: none.")
     timeouts: Timeouts = Field(default=Timeouts(), description="Time limits.")
     audit: Audit | None = Field(
         default=None,
         description="A random share of requests that the fallback answers as well, to compare. Absent: none.",
+    )
+    shadow: Shadow | None = Field(
+        default=None,
+        description="A random share of requests that another model answers too, unseen, to compare. Absent: none.",
     )
     experiment: Experiment | None = Field(
         default=None, description="A candidate beside a baseline, under a contract. Absent: none."

@@ -10,13 +10,13 @@ from gateway.settings.problems import KeyPath
 from gateway.settings.trees import did_you_mean
 from routing.confidence.gate import ConfidenceMode
 
-NOT_YET_IN_ROUTE = frozenset({"capture", "shadow", "drift", "retrain", "limits"})
+NOT_YET_IN_ROUTE = frozenset({"capture", "drift", "retrain", "limits"})
 NOT_YET_IN_MODEL = frozenset({"breaker"})
 """Keys that later versions give a meaning to."""
 
 _MODE_MARKS = frozenset(f"<{mode}>" for mode in ConfidenceMode)
 _ENTRY = 3
-"""Length of a path such as routes.support.shadow."""
+"""Length of a path such as routes.support.drift."""
 
 
 def unknown_key(loc: tuple[int | str, ...], path: KeyPath, model: type[BaseModel]) -> str:

@@ -22,7 +22,7 @@ class SplitChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChange:
-    """Other settings of the fallback and of audits; what is `None` stays as it is."""
+    """Other settings of the fallback, of audits and of shadows; what is `None` stays as it is."""
 
     fallback_enabled: bool | None = None
     mode: ConfidenceMode | None = None
@@ -41,6 +41,8 @@ class PolicyChange:
     """Whether calibrations stay as they are."""
     audit_share: float | None = None
     """How much is audited, in [0, 1]; 0 is nothing."""
+    shadow_share: float | None = None
+    """How much is shadowed, in [0, 1]; 0 is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ _encoder = msgspec.json.Encoder(order="sorted")
 def route_etag(entry: RouteEntry) -> str:
     """A strong entity tag of a route's traffic settings, quotes included.
 
-    It changes with split, ranges, salt, fallback (to whom, when, hold, whether on, confidence mode and fields) and
-    audits, and with nothing else: not with the revision, and not with what calibration derives from the settings.
+    It changes with split, ranges, salt, fallback (to whom, when, hold, whether on, confidence mode and fields),
+    audits, targets and shadow, and with nothing else: not with the revision, and not with what calibration derives from the settings.
     """
-    settings = (entry.split, entry.ranges, entry.salt, entry.fallback, entry.audit)
+    settings = (entry.split, entry.ranges, entry.salt, entry.fallback, entry.audit, entry.targets, entry.shadow)
     return f'"{sha256(_encoder.encode(settings)).hexdigest()[:32]}"'

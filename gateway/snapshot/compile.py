@@ -12,9 +12,10 @@ from gateway.snapshot.document import (
     KeyEntry,
     ModelEntry,
     RouteEntry,
+    ShadowEntry,
     Snapshot,
 )
-from gateway.snapshot.errors import InvalidAudit, InvalidSplit, UnknownArm
+from gateway.snapshot.errors import InvalidAudit, InvalidShadow, InvalidSplit, UnknownArm
 from gateway.snapshot.file import FileDocument, FileRoute, from_config
 from gateway.snapshot.judges import by_arm, judges_of
 from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitValue
@@ -48,7 +49,7 @@ def compile_document(  # noqa: PLR0913  # everything a document is made of
         calibrations: those in force; those of what the file does not have have no effect.
 
     Raises:
-        UnknownArm, InvalidSplit, InvalidConfidence, InvalidAudit: an overlay does not go together with the file.
+        UnknownArm, InvalidSplit, InvalidConfidence, InvalidAudit, InvalidShadow: an overlay does not go together with the file.
     """
     by_thing: dict[tuple[OverlayScope, str], dict[OverlayField, object]] = {}
     for overlay in overlays:
@@ -86,7 +87,9 @@ def _route(  # a route and its surroundings
     fallback = None if route.fallback is None else _fallback(name, route.fallback, fields)
     idle = {OverlayField.AUDIT_SHARE} if route.audit is None else set()
     if fallback is None:
-        idle = set(OverlayField) - {OverlayField.SPLIT}
+        idle = set(OverlayField) - {OverlayField.SPLIT, OverlayField.SHADOW_SHARE}
+    if route.shadow is None:
+        idle.add(OverlayField.SHADOW_SHARE)
     return RouteEntry(
         salt=salt,
         split=value.split,
@@ -97,6 +100,8 @@ def _route(  # a route and its surroundings
         timeouts=route.timeouts,
         overlay=tuple(sorted(field.value for field in fields if field not in idle)),
         audit=_audit(name, route.audit, fields),
+        targets=route.targets,
+        shadow=_shadow(name, route.shadow, fields),
     )
 
 
@@ -159,3 +164,13 @@ def _audit(name: RouteName, audit: AuditEntry | None, fields: Mapping[OverlayFie
     if not 0 <= share <= 1:
         raise InvalidAudit(f"routes.{name}.audit.share: {share:g} is not between 0 and 1")
     return msgspec.structs.replace(audit, share=share) if share else None
+
+
+def _shadow(name: RouteName, shadow: ShadowEntry | None, fields: Mapping[OverlayField, object]) -> ShadowEntry | None:
+    """The shadow of a route; `None` also where an operator has switched it off."""
+    if shadow is None or OverlayField.SHADOW_SHARE not in fields:
+        return shadow
+    share = msgspec.convert(fields[OverlayField.SHADOW_SHARE], float)
+    if not 0 <= share <= 1:
+        raise InvalidShadow(f"routes.{name}.shadow.share: {share:g} is not between 0 and 1")
+    return msgspec.structs.replace(shadow, share=share) if share else None

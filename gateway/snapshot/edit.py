@@ -9,7 +9,7 @@ from gateway.snapshot.change import ClearOverlay, PolicyChange, RollBack, RouteC
 from gateway.snapshot.compile import check_split
 from gateway.snapshot.confidence import check_fields
 from gateway.snapshot.document import RouteEntry
-from gateway.snapshot.errors import NoAudit, NoFallback, NothingToRollBackTo, UnknownArm
+from gateway.snapshot.errors import NoAudit, NoFallback, NoShadow, NothingToRollBackTo, UnknownArm
 from gateway.snapshot.file import FileDocument, FileRoute
 from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitValue
 from gateway.store import history, overlays
@@ -67,7 +67,7 @@ def apply(
         now: the route as it is in force.
 
     Raises:
-        UnknownArm, InvalidSplit, InvalidConfidence, NoFallback, NoAudit, NothingToRollBackTo: it cannot be.
+        UnknownArm, InvalidSplit, InvalidConfidence, NoFallback, NoAudit, NoShadow, NothingToRollBackTo: it cannot be.
     """
     match change:
         case SplitChange(split=split):
@@ -106,6 +106,7 @@ def _policy_values(change: PolicyChange) -> dict[OverlayField, object]:
         OverlayField.CONFIDENCE_VALUE_USD: None if change.value_usd is None else float(change.value_usd),
         OverlayField.CONFIDENCE_FROZEN: change.is_frozen,
         OverlayField.AUDIT_SHARE: change.audit_share,
+        OverlayField.SHADOW_SHARE: change.shadow_share,
     }
     return {field: value for field, value in values.items() if value is not None}
 
@@ -113,7 +114,9 @@ def _policy_values(change: PolicyChange) -> dict[OverlayField, object]:
 def _check_policy(route: RouteName, values: dict[OverlayField, object], file: FileRoute, now: RouteEntry) -> None:
     if OverlayField.AUDIT_SHARE in values and file.audit is None:
         raise NoAudit(f"routes.{route} has no audit; give it one in the file first")
-    of_fallback = [field for field in values if field is not OverlayField.AUDIT_SHARE]
+    if OverlayField.SHADOW_SHARE in values and file.shadow is None:
+        raise NoShadow(f"routes.{route} has no shadow; give it one in the file first")
+    of_fallback = [field for field in values if field not in (OverlayField.AUDIT_SHARE, OverlayField.SHADOW_SHARE)]
     if of_fallback and (file.fallback is None or now.fallback is None):
         raise NoFallback(f"routes.{route} has no fallback; give it one in the file first")
     if now.fallback is not None:

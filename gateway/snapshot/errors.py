@@ -7,8 +7,10 @@ ChangeRefused             what was asked for cannot be; nothing was changed
   InvalidSplit            percentages that do not sum to 100, or an arm that is the route's own fallback
   InvalidConfidence       a mode without the fields it needs, or with those of another
   InvalidAudit            a share that cannot be
+  InvalidShadow           the same
   NoFallback              a setting of the fallback, on a route without one
   NoAudit                 a setting of audits, on a route without any
+  NoShadow                the same
   CalibrationExists       a version that was given away already
   NothingToRollBackTo
   PreconditionFailed      somebody else changed the route first
@@ -49,12 +51,20 @@ class InvalidAudit(ChangeRefused):
     """A share of audits that cannot be."""
 
 
+class InvalidShadow(ChangeRefused):
+    """A share of shadows that cannot be."""
+
+
 class NoFallback(ChangeRefused):
     """The route has no fallback whose settings could change."""
 
 
 class NoAudit(ChangeRefused):
     """The route has no audits whose settings could change."""
+
+
+class NoShadow(ChangeRefused):
+    """The route has no shadow whose settings could change."""
 
 
 class CalibrationExists(ChangeRefused):

@@ -16,9 +16,12 @@ from gateway.snapshot.document import (
     FallbackEntry,
     KeyEntry,
     ModelEntry,
+    ShadowEntry,
     TimeoutsEntry,
 )
+from gateway.snapshot.file_sides import shadow_of, targets_of
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
+from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
 from routing.cost.prices import Price, per_mtok, rate_card
 from routing.words import ModelName, RouteName, TokenKind
@@ -40,6 +43,8 @@ class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
     fallback: FallbackEntry | None
     timeouts: TimeoutsEntry
     audit: AuditEntry | None = None
+    targets: tuple[Target, ...] = ()
+    shadow: ShadowEntry | None = None
 
 
 class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +136,7 @@ def _token_price(price: "TokenPrice", *, since_us: int, version: str) -> Price:
 
 def _route(route: "settings.Route") -> FileRoute:
     limits = route.timeouts
+    audit = None if route.audit is None else _audit(route.audit)
     return FileRoute(
         split={ModelName(arm): int(percent * 100) for arm, percent in route.split.items()},
         unit=route.unit,
@@ -143,7 +149,9 @@ def _route(route: "settings.Route") -> FileRoute:
             attempt_s=float(limits.attempt_s),
             total_s=float(limits.total_s),
         ),
-        audit=None if route.audit is None else _audit(route.audit),
+        audit=audit,
+        targets=targets_of(route.targets),
+        shadow=shadow_of(route.shadow, audit),
     )
 
 

@@ -31,6 +31,8 @@ class OverlayField(StrEnum):
     CONFIDENCE_FROZEN = "fallback.confidence.frozen"
     AUDIT_SHARE = "audit.share"
     """0 switches audits off."""
+    SHADOW_SHARE = "shadow.share"
+    """0 switches shadows off."""
     MODEL_ENABLED = "enabled"
 
 

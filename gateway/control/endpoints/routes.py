@@ -137,8 +137,6 @@ def _check_arms(split: dict[str, int], document: Document) -> None:
 
 def _policy(raw: bytes, entry: RouteEntry) -> tuple[PolicyChange, str | None]:
     body = bodies.parse(raw, bodies.PolicyBody)
-    if "shadow" in body.model_fields_set:
-        raise ApiError(400, "shadow: not yet; this version has none", param="shadow", code="not_yet")
     if entry.fallback is None and (body.fallback or body.confidence):
         field = "fallback" if body.fallback else "confidence"
         sentence = "this route has no fallback; give it one in the file first"
@@ -155,5 +153,6 @@ def _policy(raw: bytes, entry: RouteEntry) -> tuple[PolicyChange, str | None]:
         value_usd=confidence.value_usd,
         is_frozen=confidence.frozen,
         audit_share=body.audit.share if body.audit else None,
+        shadow_share=body.shadow.share if body.shadow else None,
     )
     return change, body.reason
