@@ -19,24 +19,35 @@ class ArmTrackers:
     """The moving thresholds of one arm. Whole answers, prefixes and late judgements are on scales of their own."""
 
     workers: int
-    made_for: tuple[float, str | None] | None = None
-    """The share, and the calibration on whose scale they are."""
+    share: float | None = None
+    scale: str | None = None
+    """What they compare: the confidence of one calibration, or a raw score."""
     whole: BudgetTracker | None = None
     prefix: BudgetTracker | None = None
     late: BudgetTracker | None = None
 
-    def follow(self, share: float, judge: JudgeEntry) -> None:
-        """Go on with what there is, or begin anew where confidence is made another way now."""
-        version = None if judge.calibration is None else judge.calibration.version
-        if self.made_for == (share, version):
+    def follow(self, share: float, score: ScoreName, judge: JudgeEntry) -> None:
+        """Go on with what there is, or begin anew where something else is compared now.
+
+        Those that begin anew are others: requests that began before go on with theirs.
+        """
+        scale = f"score {score}" if judge.calibration is None else judge.calibration.version
+        if (self.share, self.scale) == (share, scale):
             return
-        self.made_for = (share, version)
-        whole_at, prefix_at = judge.whole_threshold, judge.prefix_threshold
-        # Without a calibration nothing is known of the scores: the tracker begins where none is below.
-        self.whole = BudgetTracker(share, whole_at or 0.0, trackers=self.workers)
-        self.late = BudgetTracker(share, whole_at or 0.0, trackers=self.workers)
+        if scale != self.scale:
+            self.whole = self.prefix = self.late = None
+        self.share, self.scale = share, scale
+        self.whole = self._begun(share, judge.whole_threshold, self.whole)
+        self.late = self._begun(share, judge.whole_threshold, self.late)
         can_judge = judge.calibration is None or judge.calibration.prefix is not None
-        self.prefix = BudgetTracker(share, prefix_at or 0.0, trackers=self.workers) if can_judge else None
+        self.prefix = self._begun(share, judge.prefix_threshold, self.prefix) if can_judge else None
+
+    def _begun(self, share: float, start: float | None, before: BudgetTracker | None) -> BudgetTracker:
+        """A tracker that begins at a known quantile, or where the one before it is."""
+        if start is None:
+            # Where nothing is known of the scores it begins where none is below.
+            start = 0.0 if before is None else before.threshold
+        return BudgetTracker(share, start, trackers=self.workers)
 
     def are_of(self, workers: int) -> None:
         """Set the steps by how many workers share the traffic."""
@@ -87,7 +98,7 @@ def _gate(confidence: ConfidenceEntry, judge: JudgeEntry, trackers: ArmTrackers)
     if not judge.is_armed:
         return gate_of(mode, score, judge.calibration)
     if mode is ConfidenceMode.BUDGET:
-        trackers.follow(confidence.share or 0.0, judge)
+        trackers.follow(confidence.share or 0.0, score, judge)
         return gate_of(mode, score, judge.calibration, whole=trackers.whole, prefix=trackers.prefix, late=trackers.late)
     return gate_of(
         mode,

@@ -1,6 +1,7 @@
 """How confidence was made: every calibration there was, one of each route and model in force.
 
-A record names the version that judged it, so nothing here is ever changed but for the moment it was replaced.
+A record names the version that judged it, so scorers are kept for ever. The evidence, which is a hundred times larger
+and from which only the thresholds of today are computed, goes when another takes its place.
 """
 
 from collections.abc import Mapping
@@ -49,10 +50,14 @@ class QualityRecord(NamedTuple):
 
 
 def add(connection: Connection, stored: StoredCalibration) -> None:
-    """Put a calibration in force; the one that was in force for its route and model is retired in that moment."""
+    """Put a calibration in force; the one that was in force for its route and model is retired in that moment.
+
+    Of that one nothing is left to compute thresholds from.
+    """
     of_same = (calibrations.c.route == stored.route) & (calibrations.c.model == stored.model)
     in_force = calibrations.c.retired_us.is_(None)
-    connection.execute(update(calibrations).where(of_same, in_force).values(retired_us=stored.created_us))
+    retired = {"retired_us": stored.created_us, "evidence": dump(Evidence())}
+    connection.execute(update(calibrations).where(of_same, in_force).values(retired))
     row = {
         "version": stored.version,
         "route": stored.route,

@@ -43,7 +43,7 @@ def test_a_calibration_is_read_back_to_the_last_digit(store: Store) -> None:
 
 def test_a_new_one_retires_the_one_of_its_route_and_model_alone(store: Store) -> None:
     others = [stored("v1.1", route=OTHER), stored("v2.1", model=V2)]
-    add(store, stored("v1.1", created_us=5), *others)
+    add(store, stored("v1.1", created_us=5, evidence=Evidence(auroc_low=0.7)), *others)
     newer = stored("v1.2", created_us=9, whole=RANK, labels=0)
     add(store, newer)
 
@@ -51,7 +51,7 @@ def test_a_new_one_retires_the_one_of_its_route_and_model_alone(store: Store) ->
     with store.reading() as connection:
         retired = calibrations.one(connection, SUPPORT, "v1.1")
     assert retired is not None
-    assert retired.retired_us == 9
+    assert (retired.retired_us, retired.evidence) == (9, Evidence())
     assert retired.calibration == calibration("v1.1", labels=200)
 
 
