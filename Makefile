@@ -39,7 +39,7 @@ demo-risk: $(VENV)/.core ## Does the bound on the risk hold? On real vLLM (a qua
 	@$(BIN)/python examples/demo/guarantee.py --models $(MODELS) $(RISK)
 
 test: $(VENV)/.dev ## The tests
-	@$(BIN)/python -m pytest -q -m "not vllm and not bench"
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not vllm and not bench"
 
 check: $(VENV)/.dev ## Format, lint, types, layers
 	$(BIN)/ruff format --check gateway routing serving tests
