@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from gateway.snapshot.document import Document, Snapshot
+from gateway.snapshot.document import Document, RouteEntry, Snapshot
 from gateway.snapshot.errors import CalibrationExists
 from gateway.store import calibrations
 from gateway.store.calibrations import StoredCalibration
@@ -13,7 +13,13 @@ def takes(document: Document, stored: StoredCalibration) -> bool:
     entry = document.routes.get(stored.route)
     if entry is None or entry.fallback is None or stored.model not in entry.split:
         return False
-    return not entry.fallback.confidence.is_frozen
+    return not is_frozen(entry)
+
+
+def is_frozen(entry: RouteEntry) -> bool:
+    """Whether the calibrations of a route's arms stay as they are: somebody said so, or an experiment is running."""
+    is_said = entry.fallback is not None and entry.fallback.confidence.is_frozen
+    return is_said or (entry.experiment is not None and entry.experiment.is_running)
 
 
 def take(connection: Connection, stored: StoredCalibration) -> None:

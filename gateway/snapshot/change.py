@@ -64,7 +64,11 @@ def route_etag(entry: RouteEntry) -> str:
     """A strong entity tag of a route's traffic settings, quotes included.
 
     It changes with split, ranges, salt, fallback (to whom, when, hold, whether on, confidence mode and fields),
-    audits, targets and shadow, and with nothing else: not with the revision, and not with what calibration derives from the settings.
+    audits, targets and shadow, with the experiment and how far it is, and with nothing else: not with the revision, and
+    not with what calibration derives from the settings.
     """
-    settings = (entry.split, entry.ranges, entry.salt, entry.fallback, entry.audit, entry.targets, entry.shadow)
+    split = (entry.split, entry.ranges, entry.salt, entry.targets)
+    settings: tuple[object, ...] = (*split, entry.fallback, entry.audit, entry.shadow)
+    if entry.experiment is not None:
+        settings = (*settings, entry.experiment)
     return f'"{sha256(_encoder.encode(settings)).hexdigest()[:32]}"'

@@ -16,10 +16,12 @@ from gateway.snapshot.document import (
     Snapshot,
 )
 from gateway.snapshot.errors import InvalidAudit, InvalidShadow, InvalidSplit, UnknownArm
+from gateway.snapshot.experiment_entry import experiment_entry
 from gateway.snapshot.file import FileDocument, FileRoute, from_config
 from gateway.snapshot.judges import by_arm, judges_of
 from gateway.snapshot.overlay import Overlay, OverlayField, OverlayScope, SplitValue
 from gateway.store.calibrations import StoredCalibration
+from gateway.store.experiments import StoredExperiment
 from routing.assignment.buckets import BUCKETS
 from routing.assignment.ranges import allocate
 from routing.words import ModelName, RouteName
@@ -36,6 +38,7 @@ def compile_document(  # noqa: PLR0913  # everything a document is made of
     *,
     revision: int,
     calibrations: Iterable[StoredCalibration] = (),
+    experiments: Iterable[StoredExperiment] = (),
 ) -> Document:
     """The document of `revision`.
 
@@ -47,20 +50,27 @@ def compile_document(  # noqa: PLR0913  # everything a document is made of
         unit_secret: 64 hexadecimal digits.
         revision: the number that the document will be published under.
         calibrations: those in force; those of what the file does not have have no effect.
+        experiments: all that were started.
 
     Raises:
-        UnknownArm, InvalidSplit, InvalidConfidence, InvalidAudit, InvalidShadow: an overlay does not go together with the file.
+        UnknownArm, InvalidSplit, InvalidConfidence, InvalidAudit, InvalidShadow: an overlay does not go together with
+            the file.
     """
     by_thing: dict[tuple[OverlayScope, str], dict[OverlayField, object]] = {}
     for overlay in overlays:
         by_thing.setdefault((overlay.scope, overlay.name), {})[overlay.field] = overlay.value
     routes = {}
     known_arms = by_arm(calibrations)
+    started = list(experiments)
     for name, route in file.routes.items():
         fields = by_thing.get((OverlayScope.ROUTE, name), {})
         known = None if previous is None else previous.document.routes.get(name)
         entry = _route(name, route, fields, known, models=file.models, revision=revision)
-        routes[name] = msgspec.structs.replace(entry, judges=judges_of(name, entry, known, known_arms))
+        routes[name] = msgspec.structs.replace(
+            entry,
+            experiment=experiment_entry(route.experiment, [one for one in started if one.route == name]),
+            judges=judges_of(name, entry, known, known_arms),
+        )
     models = {name: _model(model, by_thing.get((OverlayScope.MODEL, name), {})) for name, model in file.models.items()}
     return Document(keys=(*file.keys, *stored_keys), models=models, routes=routes, unit_secret=unit_secret)
 

@@ -72,8 +72,7 @@ def apply(
     match change:
         case SplitChange(split=split):
             check_split(route, split, file.models, file.routes[route])
-            value = SplitValue(split=dict(split))
-            _put(connection, route, {OverlayField.SPLIT: msgspec.to_builtins(value)}, author)
+            put_split(connection, route, SplitValue(split=dict(split)), author)
         case PolicyChange():
             values = _policy_values(change)
             _check_policy(route, values, file.routes[route], now)
@@ -83,6 +82,11 @@ def apply(
         case RollBack():
             return _roll_back(connection, route, author, file)
     return None
+
+
+def put_split(connection: Connection, route: RouteName, value: SplitValue, author: Author) -> None:
+    """Lay a split over the file's."""
+    _put(connection, route, {OverlayField.SPLIT: msgspec.to_builtins(value)}, author)
 
 
 def switch_model(connection: Connection, model: ModelName, author: Author, *, enabled: bool) -> None:
@@ -133,8 +137,7 @@ def _roll_back(connection: Connection, route: RouteName, author: Author, file: F
         raise UnknownArm(
             f"routes.{route}.split: cannot go back to revision {target.revision}: {gone[0]!r} is no longer in models"
         )
-    value = SplitValue(split=target.split, ranges=target.ranges, salt=target.salt)
-    _put(connection, route, {OverlayField.SPLIT: msgspec.to_builtins(value)}, author)
+    put_split(connection, route, SplitValue(split=target.split, ranges=target.ranges, salt=target.salt), author)
     return target
 
 

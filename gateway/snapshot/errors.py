@@ -13,8 +13,11 @@ ChangeRefused             what was asked for cannot be; nothing was changed
   NoShadow                the same
   CalibrationExists       a version that was given away already
   NothingToRollBackTo
+  NoExperiment            a route without one, in the file and in the store
+  WrongState              an experiment that is not where that can be done
   PreconditionFailed      somebody else changed the route first
   OverlayConflict         the file no longer has what an operator's change stands on
+    ExperimentConflict    the file changes what an experiment was started under
 """
 
 
@@ -81,3 +84,15 @@ class PreconditionFailed(ChangeRefused):
 
 class OverlayConflict(ChangeRefused):
     """The new file does not go together with what operators changed."""
+
+
+class ExperimentConflict(OverlayConflict):
+    """The new file changes what an experiment was started under."""
+
+
+class NoExperiment(ChangeRefused):
+    """The route has no experiment."""
+
+
+class WrongState(ChangeRefused):
+    """The experiment is not in a state in which that can be done."""

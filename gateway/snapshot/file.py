@@ -24,6 +24,7 @@ from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
 from routing.cost.prices import Price, per_mtok, rate_card
+from routing.experiment.contract import Contract
 from routing.words import ModelName, RouteName, TokenKind
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
     audit: AuditEntry | None = None
     targets: tuple[Target, ...] = ()
     shadow: ShadowEntry | None = None
+    experiment: Contract | None = None
 
 
 class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +154,7 @@ def _route(route: "settings.Route") -> FileRoute:
         audit=audit,
         targets=targets_of(route.targets),
         shadow=shadow_of(route.shadow, audit),
+        experiment=None if route.experiment is None else route.experiment.contract(),
     )
 
 
