@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from gateway.control.endpoints import calibration, feedback, health, models, not_yet, records, requests, routes
+from gateway.control.endpoints import calibration, feedback, health, models, not_yet, records, requests, routes, shadow
 from gateway.control.guard import AdminGuard
 from gateway.control.parts import Parts
 from gateway.data.guard import AsgiApp
@@ -39,7 +39,7 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
 def build_app(parts: Parts) -> AsgiApp:
     """The whole application, its guard outermost."""
     app = FastAPI(title="Fallgate admin", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for endpoints in (health, routes, models, records, requests, feedback, calibration):
+    for endpoints in (health, routes, models, records, requests, feedback, calibration, shadow):
         endpoints.add(app, parts)
     not_yet.add(app)
     _add_handlers(app)

@@ -4,7 +4,7 @@
     for         10 s, twice as long each time in a row, a minute at the most
     then        one call at a time finds out, until one is as quick as usual again
 
-What is usual is a moving mean over about a hundred answers, of seconds an answer of its length: the time to the first
+What is usual is a moving mean over about fifty answers, of seconds an answer of its length: the time to the first
 token and the time for each token after it are not told apart, so an answer counts as so many tokens and 50 more. A slow
 answer moves it by no more than one that is three times as slow as usual, so that a queue is not taken for usual, and a
 model that became slower for good is after some thirty answers.
@@ -61,7 +61,7 @@ class LoadGuard:
             self._pause_s = 0.0
             self._recent.clear()
         self._answers += 1
-        weight = max(_NEW_WEIGHT, 1 / self._answers)
+        weight = _NEW_WEIGHT if is_known else 1 / self._answers
         self._usual += weight * ((min(pace, limit) if is_known else pace) - self._usual)
 
     def turned_away(self, now_s: float) -> None:
