@@ -1,7 +1,12 @@
 """Experiments for tests."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from msgspec import structs
+
+from gateway.snapshot.document import ConfidenceEntry
+from gateway.snapshot.file import FileDocument
 from gateway.store.experiments import StoredExperiment
 from routing.experiment.contract import (
     Contract,
@@ -12,7 +17,8 @@ from routing.experiment.contract import (
     MetricName,
     Progress,
 )
-from tests.fakes.documents import SUPPORT, V1, V2
+from routing.words import ModelName
+from tests.fakes.documents import SUPPORT, V1, V2, file_document
 
 HOUR_US = 3_600_000_000
 
@@ -42,3 +48,15 @@ def experiment(contract: Contract = CONTRACT, progress: Progress = RUNNING, **ch
         id=0, route=SUPPORT, contract=contract, progress=progress, salt="support.2", before_id=1, updated_us=0
     )
     return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def file_with(
+    contract: Contract | None = CONTRACT,
+    split: Mapping[ModelName, int] | None = None,
+    *,
+    confidence: ConfidenceEntry | None = None,
+) -> FileDocument:
+    """A file whose route has an experiment; all units are with the baseline unless it says otherwise."""
+    file = file_document(split or {V1: 10_000, V2: 0}, confidence=confidence)
+    route = structs.replace(file.routes[SUPPORT], experiment=contract)
+    return structs.replace(file, routes={SUPPORT: route})

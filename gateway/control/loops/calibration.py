@@ -11,7 +11,8 @@ from typing import Final
 
 from gateway.clock import Clock, now_us
 from gateway.control.loops.fitting import Origin, Task, fit, origin_of
-from gateway.snapshot.document import ConfidenceEntry, FallbackEntry, Snapshot
+from gateway.snapshot.calibrate import is_frozen
+from gateway.snapshot.document import ConfidenceEntry, FallbackEntry, RouteEntry, Snapshot
 from gateway.snapshot.errors import ChangeRefused
 from gateway.snapshot.publish import Publisher
 from gateway.store import calibration_data as data
@@ -101,7 +102,7 @@ class Calibrator:
         for name, entry in self._snapshot.document.routes.items() if self._snapshot else ():
             if entry.fallback is None:
                 continue
-            if self._is_frozen(name, entry.fallback.confidence):
+            if self._is_frozen(name, entry):
                 continue
             for model in entry.split:
                 last = self._in_force.get((name, model))
@@ -113,13 +114,13 @@ class Calibrator:
                     origin=origin_of(last) if last else None,
                 )
 
-    def _is_frozen(self, route: RouteName, confidence: ConfidenceEntry) -> bool:
-        if not confidence.is_frozen:
+    def _is_frozen(self, route: RouteName, entry: RouteEntry) -> bool:
+        if not is_frozen(entry):
             self._said_frozen.discard(route)
         elif route not in self._said_frozen:
             self._said_frozen.add(route)
             log.info("route %s is frozen: its calibrations and thresholds stay as they are", route)
-        return confidence.is_frozen
+        return is_frozen(entry)
 
     def _attend(self, arm: Arm) -> bool:
         """Calibrate an arm if it is time; whether that was done."""

@@ -25,6 +25,7 @@ from routing.confidence.gate import ConfidenceMode
 from routing.confidence.scorer import ScorerKind
 from routing.words import Outcome, Reason
 from tests.fakes.documents import SUPPORT, V1, file_document
+from tests.fakes.experiments import file_with
 from tests.fakes.graded import Traffic, answer
 from tests.fakes.publishing import frozen_clock, in_force
 from tests.fakes.records import STARTED_US, attempt_rows, audit_label, feedback_row, request_id, served_row
@@ -200,6 +201,17 @@ def test_a_frozen_route_is_left_alone_and_that_is_said_once(
     assert [record.message for record in caplog.records] == [
         "route support is frozen: its calibrations and thresholds stay as they are"
     ]
+
+
+def test_a_route_is_frozen_while_its_experiment_is_running(light: Callable[[ConfidenceEntry], Loop]) -> None:
+    loop = light(RISK)
+    loop.publisher.publish_file(file_with(confidence=RISK), "file")
+    loop.publisher.start_experiment(SUPPORT, who="ops", reason=None, expected_etag=None)
+    loop.traffic.answers(400)
+    assert loop.kind() is None
+
+    loop.publisher.abort(SUPPORT, who="ops", reason=None, expected_etag=None)
+    assert loop.kind() is not None
 
 
 def test_a_mode_without_log_probabilities_calibrates_nothing(light: Callable[[ConfidenceEntry], Loop]) -> None:
