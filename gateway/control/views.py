@@ -234,9 +234,11 @@ def _warnings(entry: RouteEntry, document: Document) -> Iterable[str]:
 
 
 def _idle(entry: RouteEntry) -> Iterable[str]:
-    """Audits and a confidence that the configuration asks for, and that do nothing."""
+    """Audits, shadows and a confidence that the configuration asks for, and that do nothing."""
     if entry.audit is None and OverlayField.AUDIT_SHARE in entry.overlay:
         yield "audits are switched off"
+    if entry.shadow is None and OverlayField.SHADOW_SHARE in entry.overlay:
+        yield "shadows are switched off"
     if entry.fallback is None or entry.fallback.confidence.mode not in CALIBRATED_MODES:
         return
     for arm, judge in entry.judges.items():

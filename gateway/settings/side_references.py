@@ -34,7 +34,7 @@ def target_findings(path: KeyPath, route: Tree) -> Iterator[Finding]:
 def _values(path: KeyPath, kind: TargetPlace, values: object) -> Iterator[Finding]:
     for value in listed(values) if isinstance(values, list | tuple) else [values]:
         if value is not None and not isinstance(value, str | dict | list):
-            yield path, f"{shown(value, path)} is not text, which is all that a {kind} can be; put it in quotes"
+            yield path, f"{shown(value, path)} is not text; {kind} values always are, so put it in quotes"
 
 
 def shadow_findings(path: KeyPath, route: Tree, models: object) -> Iterator[Finding]:

@@ -216,7 +216,10 @@ def test_the_confidence_mode_can_be_changed(admin: Admin) -> None:
         ({"confidence": {"min": 1.5}}, "confidence.min", "invalid_value"),
         ({"audit": 0.1}, "audit", "invalid_value"),
         ({"audit": None}, None, "invalid_value"),
-        ({"shadow": {"share": 1}}, "shadow", "not_yet"),
+        ({"shadow": None}, None, "invalid_value"),
+        ({"shadow": {"share": 1}}, "shadow", "no_shadow"),
+        ({"shadow": {"share": 1.5}}, "shadow.share", "invalid_value"),
+        ({"shadow": {"share": 0.1, "to": "large"}}, "shadow.to", "invalid_value"),
         ({"split": {"support-v1": 100}}, "split", "invalid_value"),
     ],
 )

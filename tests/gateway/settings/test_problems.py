@@ -32,6 +32,7 @@ NAME_RULE = (
 )
 NOT_YET = "not yet: this version cannot do it; leave it out"
 AUDIT = {"share": 0.02, "spend_usd_per_day": 5}
+SHADOW = {"to": "v2", "share": 0.02, "spend_usd_per_day": 5}
 COMPARE_FORMS = (
     "must be exact, json, number, or a mapping: {fields: [order.id]} for JSON, {tolerance: 0.01} for numbers, or "
     "{judge: MODEL}"
@@ -262,7 +263,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("routes.support.confidence", {"mode": "none"}, "routes.support.confidence: unknown key; it belongs in fallback"),
     *(
         (f"routes.support.{key}", {}, f"routes.support.{key}: {NOT_YET}")
-        for key in ("capture", "shadow", "drift", "retrain", "limits")
+        for key in ("capture", "drift", "retrain", "limits")
     ),
     ("routes.support.unit", [], "routes.support.unit: must end with request or key, which every request has"),
     (
@@ -456,6 +457,82 @@ WRONG: list[tuple[str, object, str]] = [
         "routes.support",
         {"split": {"v1": 100}, "audit": AUDIT},
         "routes.support.audit: needs a fallback, since its answers are what the arms' are compared with",
+    ),
+    # Targets
+    *(
+        ("routes.support.targets", [{"when": when, "arm": arm}], f"routes.support.targets.0.{said}")
+        for when, arm, said in (
+            (
+                {"key": "app"},
+                "large",
+                "arm: 'large' is no arm of this route's split; name it there, with 0 if it has no share",
+            ),
+            ({}, "v1", "when: is empty, so it would hold for every request; that is what the split is for"),
+            ({"key": []}, "v1", "when.key: must be one value, or a list of 1 to 1000"),
+            ({"key": None}, "v1", "when.key: null is neither text, nor a number, nor true or false"),
+            ({"key": 7}, "v1", "when.key: 7 is not text; key values always are, so put it in quotes"),
+            (
+                {"header:x-level": ["a", 3]},
+                "v1",
+                "when.header:x-level: 3 is not text; header values always are, so put it in quotes",
+            ),
+            (
+                {"metadata:beta": True},
+                "v1",
+                "when.metadata:beta: true is not text; metadata values always are, so put it in quotes",
+            ),
+            (
+                {"body:tools": {"a": 1}},
+                "v1",
+                "when.body:tools: a mapping is neither text, nor a number, nor true or false",
+            ),
+            (
+                {"cookie:a": "b"},
+                "v1",
+                "when.cookie:a: 'cookie:a' is no place in a request; use header:NAME, key, metadata:NAME or body:FIELD",
+            ),
+            ({"header:x tier": "b"}, "v1", "when.header:x tier: 'header:x tier' has no valid name behind the colon"),
+            (
+                {"header:X-Tier": "a", "header:x-tier": "b"},
+                "v1",
+                "when.header:x-tier: is the same as 'header:X-Tier'; keep one of them",
+            ),
+        )
+    ),
+    ("routes.support.targets", {"when": {}}, "routes.support.targets: must be a list, as in [A, B]"),
+    (
+        "routes.support.targets",
+        [{}],
+        "routes.support.targets.0.when: required\nroutes.support.targets.0.arm: required",
+    ),
+    # Shadows
+    (
+        "routes.support.shadow",
+        {},
+        "routes.support.shadow.to: required\nroutes.support.shadow.share: required\n"
+        "routes.support.shadow.spend_usd_per_day: required",
+    ),
+    *(
+        ("routes.support.shadow", SHADOW | {key: value}, f"routes.support.shadow.{said}")
+        for key, value, said in (
+            ("to", "larg", "to: 'larg' is not declared in models; did you mean 'large'?"),
+            ("share", 0, "share: 0 is not allowed; must be more than 0"),
+            ("share", 1.1, "share: 1.1 is not allowed; must be 1 or less"),
+            ("max_in_flight", 0, "max_in_flight: 0 is not allowed; must be 1 or more"),
+            ("spend_usd_per_day", 0, "spend_usd_per_day: 0 is not allowed; must be more than 0"),
+            ("min_labels", 3, "min_labels: unknown key"),
+        )
+    ),
+    (
+        "routes.support",
+        {
+            "split": {"v1": 100},
+            "fallback": {"to": "large"},
+            "audit": AUDIT | {"compare": {"judge": "v2"}},
+            "shadow": SHADOW,
+        },
+        "routes.support.shadow.to: 'v2' is the judge of this route's audits, who would compare its own answers; to "
+        "have both, declare it in models a second time under another name",
     ),
     ("routes.support.timeouts", {"idle_s": 0}, "routes.support.timeouts.idle_s: 0 is not allowed; must be more than 0"),
     ("routes.support.timeouts", {"idle": 5}, "routes.support.timeouts.idle: unknown key; did you mean 'idle_s'?"),
