@@ -1,4 +1,7 @@
-"""`python -m gateway.control.loops`: runs the loops, one after another, each when it is due."""
+"""`python -m gateway.control.loops`: runs the loops, one after another, each when it is due.
+
+Experiments have a thread of their own: what hurts is rolled back within seconds, also while a calibration is fitted.
+"""
 
 import logging
 import secrets
@@ -7,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Thread
 from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
 from gateway.clock import now_us
 from gateway.control.loops.calibration import CALIBRATION_EVERY_S, Calibrator
+from gateway.control.loops.experiments import EXPERIMENTS_EVERY_S, Experiments
 from gateway.control.loops.labels import LABELS_EVERY_S, LabelJoin
 from gateway.control.loops.retention import RETENTION_EVERY_S, Retention
 from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
@@ -24,6 +28,8 @@ from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
 
 PUBLISH_EVERY_S = 1.0
+URGENT_END_S = 0.5
+"""For what is under way when the process ends."""
 PAUSE_S = 0.1
 """Between two pieces of one loop's work, for others who want to write."""
 
@@ -73,10 +79,21 @@ def main() -> int:
     publisher = RegistryPublisher(registry, metrics_dir(plan.state_dir), f"loops-{secrets.token_hex(8)}")
     loops = build_loops(plan, registry)
     loops.append(Loop(name="metrics", every_s=PUBLISH_EVERY_S, run=lambda: _publish(publisher, final=False)))
-    while not stopping.wait(max(0.0, run_due(loops, time.monotonic()) - time.monotonic())):
-        pass
+    beside = Thread(target=run_until, args=(build_urgent_loops(plan), stopping), name="experiments", daemon=True)
+    beside.start()
+    run_until(loops, stopping)
     _publish(publisher, final=True)
+    beside.join(URGENT_END_S)
     return 0
+
+
+def run_until(loops: list[Loop], stopping: Event) -> None:
+    """Run loops when they are due. Should one of them fail, the whole process ends, to be started anew."""
+    try:
+        while not stopping.wait(max(0.0, run_due(loops, time.monotonic()) - time.monotonic())):
+            pass
+    finally:
+        stopping.set()
 
 
 def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
@@ -91,6 +108,13 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
         Loop(name="calibration", every_s=CALIBRATION_EVERY_S, run=calibrator.run),
         Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run),
     ]
+
+
+def build_urgent_loops(plan: LoopsPlan) -> list[Loop]:
+    """Those that nothing may keep waiting."""
+    store = open_store(plan.store_url)
+    experiments = Experiments(store, Publisher(store, now_us, coordination_url=plan.coordination_url))
+    return [Loop(name="experiments", every_s=EXPERIMENTS_EVERY_S, run=experiments.run)]
 
 
 def _publish(publisher: RegistryPublisher, *, final: bool) -> bool:
