@@ -58,8 +58,13 @@ def explain_unit(client: AdminClient, route: str, unit: str, tenant: str) -> Jso
         "ranges": seen["ranges"],
         "unit_sources": seen["unit"],
         "fallback": seen["fallback"],
-        "warnings": seen["warnings"],
+        "warnings": [*_targeted(seen["targets"]), *seen["warnings"]],
     }
+
+
+def _targeted(targets: list[Json]) -> list[str]:
+    arms = dict.fromkeys(target["arm"] for target in targets)
+    return [f"requests that fit a target of this route get {' or '.join(arms)}, whatever their bucket"] if arms else []
 
 
 def fallback_sentence(fallback: Json | None) -> str:

@@ -130,7 +130,7 @@ def _rows(found: Json) -> dict[str, str]:
     score, judged = found["score"], found["judged"]
     rows = {
         "request": f"{found['request_id']}{', a stream' if found['is_stream'] else ''}, revision {found['revision']}",
-        "arm": f"{found['arm']}, bucket {found['bucket']}" + (", forced by a tester" if found["is_forced"] else ""),
+        "arm": _arm(found),
         "answered by": f"{found['model'] or 'nobody'} ({found['outcome']}{reason})",
         "attempts": attempts,
         "mode": found["mode"] or "-",
@@ -144,6 +144,12 @@ def _rows(found: Json) -> dict[str, str]:
         rows["late"] = f"the whole answer came to {found['late_confidence']:.6g}"
     rows["replay"] = f"{found['replay']}: {found['replayed']['detail']}"
     return rows
+
+
+def _arm(found: Json) -> str:
+    if found["is_forced"]:
+        return f"{found['arm']}, forced by a tester"
+    return f"{found['arm']}, by a target" if found["bucket"] is None else f"{found['arm']}, bucket {found['bucket']}"
 
 
 def _features_table(found: Json) -> Any:  # a table of rich, which is imported late

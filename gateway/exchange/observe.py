@@ -20,7 +20,8 @@ def observe(metrics: DataPlaneMetrics, exchange: Exchange, bills: Sequence[Bill]
     route, arm = exchange.route.name, exchange.assignment.arm
     model = exchange.served.model if exchange.served is not None else NO_LABEL
     metrics.requests(route, arm, model, exchange.outcome).inc()
-    metrics.assignments(route, arm).inc()
+    if exchange.assignment.bucket is not None and not exchange.is_forced:
+        metrics.assignments(route, arm).inc()
     metrics.duration(route, arm).observe(ended_s - exchange.started_s)
     metrics.overhead(route).observe(own_s)
     if exchange.reason is not None and len(exchange.attempts) > 1:

@@ -68,7 +68,7 @@ class DataPlaneMetrics:
             "requests", "Requests by the arm they were assigned to, the model that answered, and how they ended",
             "route", "arm", "model", "outcome",
         )  # fmt: skip
-        self.assignments = counter("assignments", "Requests by the arm they were assigned to", "route", "arm")
+        self.assignments = counter("assignments", "Requests by the arm that the split gave them", "route", "arm")
         self.fallbacks = counter("fallbacks", "Requests that the arm did not answer well", "route", "arm", "reason")
         self.duration = histogram(
             "request_duration_seconds", "From the arrival of a request to the end of its answer", MODEL_SECONDS,
