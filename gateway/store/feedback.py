@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Select, or_, select, text
+from sqlalchemy import Column, Connection, Select, exists, or_, select, text
 
 from gateway.store.tables import feedback, requests
 
@@ -59,15 +59,6 @@ class Waiting:
     def place(self) -> Place:
         """Where it stands."""
         return Place(self.received_us, self.feedback_id)
-
-    @property
-    def sending(self) -> "Sending | None":
-        """What it has in common with repetitions of itself; `None` where the sender gave no idempotency key."""
-        return None if self.idempotency_key is None else (self.tenant, self.key_name, self.idempotency_key)
-
-
-Sending = tuple[str, str, str]
-"""Tenant, name of the key, idempotency key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,13 +154,19 @@ def repetitions(connection: Connection, said: Sequence[Waiting]) -> set[str]:
 
     The first to come counts. If a later one was joined already, as when the first was held up on its way, that one.
     """
-    sent = _sent_with(connection, _given(one.idempotency_key for one in said))
-    return {
-        one.feedback_id
-        for one in said
-        for place, state in sent.get(one.sending, ())
-        if place != one.place and (place < one.place or state is FeedbackState.JOINED)
-    }
+    keyed = [one.feedback_id for one in said if one.idempotency_key is not None]
+    if not keyed:
+        return set()
+    other = feedback.alias()
+    is_same = [other.c[name] == feedback.c[name] for name in ("idempotency_key", "tenant", "key_name")]
+    is_earlier = (other.c.received_us < feedback.c.received_us) | (
+        (other.c.received_us == feedback.c.received_us) & (other.c.feedback_id < feedback.c.feedback_id)
+    )
+    is_joined = (other.c.state == FeedbackState.JOINED) & (other.c.feedback_id != feedback.c.feedback_id)
+    # The first that is found is enough, however often something is sent again.
+    before = exists().where(*is_same, is_earlier | is_joined).correlate(feedback)
+    query = select(feedback.c.feedback_id).where(feedback.c.feedback_id.in_(keyed), before)
+    return set(connection.execute(query).scalars())
 
 
 def settle(connection: Connection, settled: Sequence[Settled]) -> None:
@@ -201,18 +198,3 @@ def _found(connection: Connection, column: Column[Any], values: Iterable[str | N
         return []
     query = select(*_REQUEST_COLUMNS).where(column.in_(given))
     return [FoundRequest(**row) for row in connection.execute(query).mappings()]
-
-
-def _sent_with(
-    connection: Connection, idempotency_keys: list[str]
-) -> dict[Sending | None, list[tuple[Place, FeedbackState]]]:
-    columns = (feedback.c.tenant, feedback.c.key_name, feedback.c.idempotency_key)
-    more = (feedback.c.received_us, feedback.c.feedback_id, feedback.c.state)
-    sent: dict[Sending | None, list[tuple[Place, FeedbackState]]] = defaultdict(list)
-    if idempotency_keys:
-        which = feedback.c.idempotency_key.in_(idempotency_keys)
-        for tenant, key_name, key, at_us, feedback_id, state in connection.execute(
-            select(*columns, *more).where(which)
-        ):
-            sent[tenant, key_name, key].append((Place(at_us, feedback_id), FeedbackState(state)))
-    return sent
