@@ -87,6 +87,10 @@ class AdminClient:
         """A request of a route as it was recorded, with its attempts and the calibration that judged it."""
         return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/requests/{quote(request_id, safe='')}")
 
+    def experiment(self, route: str) -> Json:
+        """The experiment of a route: its contract, how far it is and what was seen last."""
+        return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/experiment")
+
     def change(self, method: str, route: str, path: str, etag: str, body: Json) -> Json:
         """Change a route that was read with this tag; the route as it is then."""
         return self._ask(method, f"/admin/v1/routes/{quote(route, safe='')}{path}", {"if-match": etag}, body)

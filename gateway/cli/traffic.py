@@ -32,7 +32,7 @@ def change_traffic(client: AdminClient, route: str, change: Callable[[Json], Jso
         "warnings": after["warnings"],
     }
     if in_force.behind:
-        found["error"] = {"message": _behind(after["revision"], in_force), "code": "not_in_force"}
+        found["error"] = {"message": behind(after["revision"], in_force), "code": "not_in_force"}
     return found
 
 
@@ -76,7 +76,8 @@ def _arrival(found: Json) -> str:
     return f"in force after {found['in_force_after_ms']} ms on {count} worker{'' if count == 1 else 's'}"
 
 
-def _behind(revision: int, in_force: InForce) -> str:
+def behind(revision: int, in_force: InForce) -> str:
+    """What is said of workers that did not report a revision in time."""
     return (
         f"revision {revision} is published, but {len(in_force.behind)} of {in_force.workers} workers did not report it "
         f"within {IN_FORCE_TIMEOUT_S:g} s: {', '.join(in_force.behind)}"

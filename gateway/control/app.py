@@ -9,7 +9,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from gateway.control.endpoints import calibration, feedback, health, models, not_yet, records, requests, routes, shadow
+from gateway.control.endpoints import (
+    calibration,
+    experiment,
+    feedback,
+    health,
+    models,
+    not_yet,
+    records,
+    requests,
+    routes,
+    shadow,
+)
 from gateway.control.guard import AdminGuard
 from gateway.control.parts import Parts
 from gateway.data.guard import AsgiApp
@@ -30,6 +41,8 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
     refusals.NoFallback: (400, "no_fallback", "fallback"),
     refusals.NoAudit: (400, "no_audit", "audit"),
     refusals.NoShadow: (400, "no_shadow", "shadow"),
+    refusals.NoExperiment: (404, "no_experiment", None),
+    refusals.WrongState: (409, "wrong_state", None),
     refusals.NothingToRollBackTo: (409, "nothing_to_roll_back_to", None),
     refusals.PreconditionFailed: (412, "precondition_failed", None),
 }
@@ -39,7 +52,7 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
 def build_app(parts: Parts) -> AsgiApp:
     """The whole application, its guard outermost."""
     app = FastAPI(title="Fallgate admin", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for endpoints in (health, routes, models, records, requests, feedback, calibration, shadow):
+    for endpoints in (health, routes, models, records, requests, feedback, calibration, experiment, shadow):
         endpoints.add(app, parts)
     not_yet.add(app)
     _add_handlers(app)

@@ -19,6 +19,7 @@ from gateway.snapshot.document import (
     ShadowEntry,
     Snapshot,
 )
+from gateway.snapshot.experiment_entry import ExperimentEntry
 from gateway.snapshot.overlay import Overlay, OverlayField
 from gateway.store.calibrations import QualityRecord
 from gateway.store.versions import VersionRecord
@@ -62,6 +63,7 @@ def route_view(
         "targets": [_target(target) for target in entry.targets],
         "audit": None if entry.audit is None else _audit(entry.audit),
         "shadow": None if entry.shadow is None else shadow_view(entry.shadow),
+        "experiment": None if entry.experiment is None else _experiment(entry.experiment),
         "calibration": {arm: _judge(judge, qualities.get(arm)) for arm, judge in entry.judges.items()},
         "timeouts": msgspec.to_builtins(entry.timeouts),
         "overlay": [_overlay(overlay) for overlay in overlays],
@@ -157,6 +159,17 @@ def _audit(entry: AuditEntry) -> Json:
         "min_labels": entry.min_labels,
         "spend_usd_per_day": entry.spend_nanousd_per_day / NANO,
         "compare": _compare(entry.compare),
+    }
+
+
+def _experiment(entry: ExperimentEntry) -> Json:
+    baseline, candidate = entry.arms
+    return {
+        "name": entry.name,
+        "state": entry.state,
+        "step": entry.step,
+        "baseline": baseline,
+        "candidate": candidate,
     }
 
 

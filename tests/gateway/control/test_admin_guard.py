@@ -90,7 +90,6 @@ def test_a_wrong_method_names_all_that_the_path_has(untouched_admin: Admin) -> N
         ("GET", "/admin/v1/keys"),
         ("POST", "/admin/v1/keys"),
         ("DELETE", "/admin/v1/keys/app"),
-        ("GET", "/admin/v1/routes/support/experiment"),
     ],
 )
 def test_what_is_not_built_yet_says_so(untouched_admin: Admin, method: str, path: str) -> None:
