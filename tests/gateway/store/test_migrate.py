@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -12,7 +13,9 @@ from gateway.store import migrate as migrate_module
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreRefused
 from gateway.store.migrate import HEAD, migrate
+from gateway.store.spend import spent
 from gateway.store.tables import metadata
+from routing.words import Purpose
 
 
 def test_a_migrated_store_has_exactly_the_tables_of_the_code(empty_store_url: str) -> None:
@@ -82,3 +85,20 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StoreRefused, match=r"store\.url: .* cannot be opened for writing"):
         migrate(open_store(f"sqlite:///{tmp_path}/file/fallgate.db"))
+
+
+def test_what_audits_have_spent_is_kept_by_the_step_that_tells_purposes_apart(empty_store_url: str) -> None:
+    store = open_store(empty_store_url)
+    if not store.is_postgres:
+        store.path.touch()
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(Path(migrate_module.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with store.writing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(text("INSERT INTO audit_spend VALUES ('support', 20000, 'w', 7)"))
+    migrate(store)
+    assert spent(store, "support", Purpose.AUDIT, 20_000) == 7
+    assert spent(store, "support", Purpose.SHADOW, 20_000) == 0
+    store.close()
