@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import FastAPI, Header, Response
 from sqlalchemy import Connection
@@ -36,22 +36,33 @@ def add(app: FastAPI, parts: Parts) -> None:
 
     @app.post("/admin/v1/routes/{route}/experiment/start")
     def post_start(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
-        return bench.change(route, key, raw, if_match, parts.publisher.start_experiment)
+        return bench.change(route, _Asked(key, raw, if_match), parts.publisher.start_experiment)
 
     @app.post("/admin/v1/routes/{route}/experiment/pause")
     def post_pause(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
-        return bench.change(route, key, raw, if_match, parts.publisher.pause)
+        return bench.change(route, _Asked(key, raw, if_match), parts.publisher.pause)
 
     @app.post("/admin/v1/routes/{route}/experiment/resume")
     def post_resume(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
-        return bench.change(route, key, raw, if_match, parts.publisher.resume)
+        return bench.change(route, _Asked(key, raw, if_match), parts.publisher.resume)
 
     @app.post("/admin/v1/routes/{route}/experiment/abort")
     def post_abort(route: RouteName, key: Caller, raw: RawBody, if_match: IfMatch = None) -> Response:
         since_s = time.monotonic()
-        answer = bench.change(route, key, raw, if_match, parts.publisher.abort)
-        parts.observer.time_rollback(route, parts.newest().revision, since_s)
-        return answer
+        return bench.change(
+            route,
+            _Asked(key, raw, if_match),
+            parts.publisher.abort,
+            then=lambda revision: parts.observer.time_rollback(route, revision, since_s),
+        )
+
+
+class _Asked(NamedTuple):
+    """Who asks, with what, and what it is based on."""
+
+    key: KeyEntry
+    raw: bytes
+    if_match: str | None
 
 
 class _Bench:
@@ -70,15 +81,20 @@ class _Bench:
         head: Json = {"route": route, "revision": snapshot.revision, "etag": etag}
         return json_response(head | found, etag=etag)
 
-    def change(self, route: RouteName, key: KeyEntry, raw: bytes, if_match: str | None, move: Move) -> Response:
-        """Change it. The route's existence and `If-Match` come first, then the body."""
+    def change(
+        self, route: RouteName, asked: _Asked, move: Move, then: Callable[[int], None] | None = None
+    ) -> Response:
+        """Change it. The route's existence and `If-Match` come first, then the body; `then` is given the revision."""
         entry = _entry(route, self._parts.newest())
-        expected = preconditions.expected_etag(if_match, route_etag(entry))
-        reason = bodies.parse(raw, bodies.ReasonBody).reason
-        published = move(route, who=key.name, reason=reason, expected_etag=expected)
+        expected = preconditions.expected_etag(asked.if_match, route_etag(entry))
+        reason = bodies.parse(asked.raw, bodies.ReasonBody).reason
+        published = move(route, who=asked.key.name, reason=reason, expected_etag=expected)
         self._parts.observer.learn(published.snapshot)
-        experiment = entry.experiment
-        return self.show(route, published.snapshot, None if experiment is None else experiment.name)
+        if then is not None:
+            then(published.snapshot.revision)
+        # One that has left the file is gone from the route once it is over.
+        name = None if entry.experiment is None else entry.experiment.name
+        return self.show(route, published.snapshot, name)
 
     def _view(self, connection: Connection, route: RouteName, entry: RouteEntry, name: str | None) -> Json:
         wanted = name if name is not None else entry.experiment.name if entry.experiment is not None else None

@@ -144,12 +144,6 @@ def test_one_step_alone_is_the_last() -> None:
         assert advance(contract, at(0), ruling, now_us=SOAKED_US, units=ENOUGH).kind is kind
 
 
-def test_the_hold_out_is_taken_from_every_share() -> None:
-    assert [CONTRACT.share_at(step) for step in range(5)] == [100, 500, 2500, 5000, 10_000]
-    contract = replace(CONTRACT, holdout=500, steps=(1, 100, 10_000))
-    assert [contract.share_at(step) for step in range(3)] == [1, 95, 9500]
-
-
 ANY_RULING = st.sampled_from(list(Ruling)).map(ruled)
 ANY_UNITS = st.builds(StepUnits, baseline=st.integers(0, 1000), candidate=st.integers(0, 1000))
 ANY_STEP = st.integers(0, LAST)
