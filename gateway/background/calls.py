@@ -48,6 +48,12 @@ class BackgroundBreakers:
         if model.upstream.breaker.state(now_s) is not BreakerState.CLOSED or not own.admits(now_s):
             raise NotAdmitted("the model has failed too often lately")
 
+    def is_open(self, name: ModelName, model: LiveModel, now_s: float) -> bool:
+        """Whether `admit` would raise, and not only because a probe is under way."""
+        own = self._breakers.get(name)
+        is_well = model.is_enabled and model.upstream.breaker.state(now_s) is BreakerState.CLOSED
+        return not is_well or (own is not None and own.state(now_s) is BreakerState.OPEN)
+
     def note(self, name: ModelName, error: UpstreamError | None, now_s: float) -> None:
         """Take down how a call ended."""
         own = self._breakers[name]

@@ -15,7 +15,6 @@ from gateway.metrics.families import DataPlaneMetrics
 from gateway.records.rows import AttemptRow, ShadowOutcome, ShadowRow
 from gateway.shadows.drawn import ShadowPlan
 from gateway.shadows.shadow import Shadow, ShadowResult
-from routing.resilience.breaker import BreakerState
 from routing.resilience.load_guard import LoadGuard
 from routing.words import ModelName, Purpose, Result
 from serving.errors import NotAdmitted, UpstreamError
@@ -56,8 +55,8 @@ class Shadower(Desk[ShadowPlan, Shadow]):
     def refusal(self, exchange: Exchange, plan: ShadowPlan) -> ShadowResult | None:
         """Nothing is drawn for a model that has enough to do."""
         now_s = monotonic()
-        is_well = exchange.live.models[plan.to].upstream.breaker.state(now_s) is BreakerState.CLOSED
-        return None if is_well and not self._guard(plan.to).is_sparing(now_s) else ShadowResult.SHED
+        is_open = self.breakers.is_open(plan.to, exchange.live.models[plan.to], now_s)
+        return ShadowResult.SHED if is_open or self._guard(plan.to).is_sparing(now_s) else None
 
     def take(self, exchange: Exchange) -> None:
         """Shadow a request that was drawn and has ended; one without a whole answer of its arm is over at once."""
