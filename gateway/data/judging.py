@@ -26,7 +26,7 @@ class ArmTrackers:
     prefix: BudgetTracker | None = None
     late: BudgetTracker | None = None
 
-    def follow(self, share: float, score: ScoreName, judge: JudgeEntry) -> None:
+    def follow(self, share: float, score: ScoreName, judge: JudgeEntry, *, can_judge_prefixes: bool) -> None:
         """Go on with what there is, or begin anew where something else is compared now.
 
         Those that begin anew are others: requests that began before go on with theirs.
@@ -39,8 +39,7 @@ class ArmTrackers:
         self.share, self.scale = share, scale
         self.whole = self._begun(share, judge.whole_threshold, self.whole)
         self.late = self._begun(share, judge.whole_threshold, self.late)
-        can_judge = judge.calibration is None or judge.calibration.prefix is not None
-        self.prefix = self._begun(share, judge.prefix_threshold, self.prefix) if can_judge else None
+        self.prefix = self._begun(share, judge.prefix_threshold, self.prefix) if can_judge_prefixes else None
 
     def _begun(self, share: float, start: float | None, before: BudgetTracker | None) -> BudgetTracker:
         """A tracker that begins at a known quantile, or where the one before it is."""
@@ -85,12 +84,14 @@ def policy_of(entry: FallbackEntry | None, judge: JudgeEntry | None, trackers: A
     return AnswerPolicy(
         fallback=entry.to if entry.is_enabled else None,
         when=frozenset(entry.when),
-        gate=_gate(entry.confidence, judge or _NO_JUDGE, trackers),
+        gate=_gate(entry.confidence, judge or _NO_JUDGE, trackers, hold_tokens=entry.hold.tokens),
         hold=entry.hold,
     )
 
 
-def _gate(confidence: ConfidenceEntry, judge: JudgeEntry, trackers: ArmTrackers) -> Gate:
+def _gate(confidence: ConfidenceEntry, judge: JudgeEntry, trackers: ArmTrackers, *, hold_tokens: int | None) -> Gate:
+    calibration = judge.calibration
+    can_judge_prefixes = calibration is None or calibration.judges_prefixes_of(hold_tokens)
     mode, score = confidence.mode, confidence.score or DEFAULT_SCORE
     if mode is ConfidenceMode.THRESHOLD:
         least = confidence.minimum
@@ -98,13 +99,13 @@ def _gate(confidence: ConfidenceEntry, judge: JudgeEntry, trackers: ArmTrackers)
     if not judge.is_armed:
         return gate_of(mode, score, judge.calibration)
     if mode is ConfidenceMode.BUDGET:
-        trackers.follow(confidence.share or 0.0, score, judge)
+        trackers.follow(confidence.share or 0.0, score, judge, can_judge_prefixes=can_judge_prefixes)
         return gate_of(mode, score, judge.calibration, whole=trackers.whole, prefix=trackers.prefix, late=trackers.late)
     return gate_of(
         mode,
         score,
         judge.calibration,
         whole=judge.whole_threshold,
-        prefix=judge.prefix_threshold,
+        prefix=judge.prefix_threshold if can_judge_prefixes else None,
         late=judge.whole_threshold,
     )

@@ -68,6 +68,12 @@ class Calibration:
     whole: Scorer
     prefix: Scorer | None = None
     """For the held start of streams; `None` where none could be fitted, so that prefixes are not judged."""
+    prefix_tokens: int | None = None
+    """How much was held of the streams that it was fitted from: of longer or shorter starts it says nothing."""
+
+    def judges_prefixes_of(self, tokens: int | None) -> bool:
+        """Whether the start of a stream can be judged when so many tokens of it are held."""
+        return self.prefix is not None and self.prefix_tokens in (None, tokens)
 
     @property
     def is_probability(self) -> bool:

@@ -173,6 +173,7 @@ class Calibrator:
             large=arm.fallback.to,
             records=standing.records,
             shift=arm.last.evidence.alpha_shift if arm.last is not None else 0.0,
+            hold_tokens=arm.fallback.hold.tokens,
         )
         stored = fit(self._store, task, at_us=self._clock(), draws=self._draws)
         if stored is None:

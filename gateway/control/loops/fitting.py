@@ -45,6 +45,8 @@ class Task:
     """How many answers with features there are, counted as far as it matters."""
     shift: float
     """Of the bound, until now."""
+    hold_tokens: int | None = None
+    """How much the route holds of a stream; `None` where it holds the whole of it."""
 
 
 def origin_of(stored: StoredCalibration) -> Origin:
@@ -81,7 +83,9 @@ def fit(store: Store, task: Task, *, at_us: int, draws: int | None = None) -> St
     grades = [grade for grade in known if not grade.is_gated]
     options = {} if draws is None else {"draws": draws}
     try:
-        made = fit_online(grades, Recorded(whole=whole, prefix=prefix), version=version, **options)
+        made = fit_online(
+            grades, Recorded(whole=whole, prefix=prefix), version=version, hold_tokens=task.hold_tokens, **options
+        )
     except (ValueError, ArithmeticError):
         log.exception("%s of route %s cannot be calibrated", task.model, task.route)
         return None

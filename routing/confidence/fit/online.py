@@ -10,13 +10,14 @@ says nothing about the answers; weights of one to some hundred would throw most 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 from routing.confidence.evidence import Evidence, Graded
 from routing.confidence.features import FEATURE_NAMES, Features, vector
-from routing.confidence.fit.calibrate import MIN_FIT_LABELS, Labels, cross_fit
+from routing.confidence.fit.calibrate import MIN_AUROC, MIN_FIT_LABELS, Labels, cross_fit
 from routing.confidence.fit.logistic import LogisticFit, OneClassOnly, fit_logistic
 from routing.confidence.fit.quality import BOOTSTRAP_DRAWS, Estimate, Quality, measure
 from routing.confidence.scorer import Calibration, Scorer, ScorerKind
@@ -24,6 +25,8 @@ from routing.confidence.unlabelled import confidences, is_short, scorer_without_
 
 HALF_LIFE_LABELS: Final = 2_000
 """A label this many labels old counts half as much in the fit."""
+_MORE_TOKENS: Final = 4
+"""A held start may have some tokens more than are held: servers send several at once."""
 MOST_UNGRADED: Final = 1_000
 """Confidences that are kept to begin a budget with."""
 
@@ -73,7 +76,13 @@ class _Part:
 
 
 def fit_online(
-    grades: Sequence[Grade], recorded: Recorded, *, version: str, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+    grades: Sequence[Grade],
+    recorded: Recorded,
+    *,
+    version: str,
+    hold_tokens: int | None = None,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
 ) -> Fitted | None:
     """Make confidence for one arm; `None` where neither labels nor records are enough for whole answers.
 
@@ -81,22 +90,30 @@ def fit_online(
         grades: labels, newest first; those without features serve for nothing.
         recorded: what there is beside them.
         version: the name of the calibration.
+        hold_tokens: how much the route holds of a stream; longer starts, of before that was changed, are left out.
         draws: resamples behind each interval.
         seed: of halves, folds and resamples.
     """
     held = _held(grades, seed)
     short = bool(recorded.whole) and is_short(recorded.whole)
-    parts = [_Answers(grades, held, name, getattr(recorded, name)) for name in ("whole", "prefix")]
+    starts = _Answers(grades, held, "prefix", recorded.prefix, most_tokens=hold_tokens)
+    parts = (_Answers(grades, held, "whole", recorded.whole), starts)
     whole, prefix = (part.made(is_short=short, draws=draws, seed=seed) for part in parts)
     if whole is None:
         return None
+    # A start that tells nothing must not decide on anything, whatever the whole answer tells.
+    is_judged = prefix is not None and (prefix.auroc_low is None or prefix.auroc_low >= MIN_AUROC)
     return Fitted(
         calibration=Calibration(
-            version=version, labels=whole.n_fit, whole=whole.scorer, prefix=None if prefix is None else prefix.scorer
+            version=version,
+            labels=whole.n_fit,
+            whole=whole.scorer,
+            prefix=prefix.scorer if prefix is not None and is_judged else None,
+            prefix_tokens=hold_tokens,
         ),
         evidence=Evidence(
             whole=whole.graded,
-            prefix=Graded() if prefix is None else prefix.graded,
+            prefix=prefix.graded if prefix is not None and is_judged else Graded(),
             auroc_low=whole.auroc_low,
         ),
         quality={"whole": whole.quality, "prefix": None if prefix is None else prefix.quality},
@@ -123,11 +140,21 @@ def describe(found: Quality, base_rate: float) -> dict[str, Any]:
 class _Answers:
     """What there is to make one of the two scorers of."""
 
-    def __init__(self, grades: Sequence[Grade], held: Sequence[bool], name: str, recorded: Sequence[Features]) -> None:
+    def __init__(
+        self,
+        grades: Sequence[Grade],
+        held: Sequence[bool],
+        name: str,
+        recorded: Sequence[Features],
+        *,
+        most_tokens: int | None = None,
+    ) -> None:
         self._grades = grades
         self._name = name
+        self._most_tokens = inf if most_tokens is None else most_tokens + _MORE_TOKENS
+        recorded = [features for features in recorded if features.tokens <= self._most_tokens]
         found = [(at, getattr(grade, name)) for at, grade in enumerate(grades)]
-        rows = [(at, features) for at, features in found if features is not None]
+        rows = [(at, features) for at, features in found if features is not None and self._fits(features)]
         self._features = [features for _, features in rows]
         self._x = _matrix(self._features)
         self._correct = np.asarray([grades[at].value >= 0.5 for at, _ in rows], dtype=np.float64)
@@ -138,6 +165,9 @@ class _Answers:
         self._recorded = recorded or self._features
         # With so few labels a budget is all that can be armed, which needs no grades and many confidences.
         self._are_few = len(grades) < MIN_FIT_LABELS
+
+    def _fits(self, features: Features) -> bool:
+        return features.tokens <= self._most_tokens
 
     def made(self, *, is_short: bool, draws: int, seed: int) -> _Part | None:
         """Out of labels where they are enough, or else without."""
@@ -173,7 +203,11 @@ class _Answers:
     def _graded(self, scorer: Scorer, which: Sequence[bool]) -> Graded:
         """Evidence of these labels. What was judged by nothing is served whatever the threshold, and counts so."""
         found = [(grade, getattr(grade, self._name)) for grade, is_in in zip(self._grades, which, strict=True) if is_in]
-        rows = [(grade, features) for grade, features in found if features is not None or grade.judged == self._name]
+        rows = [
+            (grade, features)
+            for grade, features in found
+            if (grade.judged == self._name if features is None else self._fits(features))
+        ]
         confidences = (None if features is None else scorer.confidence(features) for _, features in rows)
         return Graded(
             confidences=tuple(1.0 if confidence is None else confidence for confidence in confidences),

@@ -1,5 +1,6 @@
 """The gates of a route's arms, and the thresholds of a budget, which move while snapshots come and go."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -111,6 +112,12 @@ def test_whole_answers_starts_and_late_judgements_have_thresholds_of_their_own()
 def test_starts_that_no_scorer_knows_are_not_judged() -> None:
     policy = budget(ArmTrackers(workers=1), calibration("v1.1", prefix=None), whole=0.5)
     assert (policy.gate.acts, policy.gate.acts_on_prefixes, policy.holds) == (True, False, False)
+
+
+def test_starts_of_another_length_than_the_scorer_knows_are_not_judged() -> None:
+    known, other = (replace(calibration("v1.1"), prefix_tokens=tokens) for tokens in (16, 32))
+    policies = [budget(ArmTrackers(workers=1), made, whole=0.5, prefix=0.25) for made in (known, other)]
+    assert [policy.gate.acts_on_prefixes for policy in policies] == [True, False]
 
 
 def test_the_number_of_workers_changes_the_steps_at_once_and_nothing_else() -> None:

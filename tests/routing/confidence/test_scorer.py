@@ -94,3 +94,9 @@ def test_the_order_of_features_is_that_of_their_names() -> None:
         "log_tokens": pytest.approx(log(5)),
         "is_cut": 0.0,
     }
+
+
+def test_starts_are_judged_as_long_as_as_much_is_held_as_when_the_scorer_was_fitted() -> None:
+    made = Calibration(version="v.1", labels=200, whole=logistic(), prefix=logistic(), prefix_tokens=16)
+    assert [made.judges_prefixes_of(tokens) for tokens in (16, 32, None)] == [True, False, False]
+    assert not replace(made, prefix=None).judges_prefixes_of(16)

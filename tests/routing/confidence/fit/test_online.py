@@ -181,6 +181,24 @@ def test_prefixes_have_a_scorer_of_their_own_as_soon_as_they_have_labels() -> No
     assert own.quality["prefix"]["n"] == 300
 
 
+def test_starts_that_tell_nothing_are_not_judged_though_whole_answers_are() -> None:
+    seen = labels(400, prefix=True)
+    blind = [grade.prefix for grade in labels(400, blind=True, prefix=True, seed=1)]
+    found = fitted([replace(grade, prefix=start) for grade, start in zip(seen, blind, strict=True)])
+    assert found.calibration.prefix is None
+    assert found.evidence.prefix == Graded()
+    assert found.quality["prefix"]["auroc"]["low"] < 0.55 < found.quality["whole"]["auroc"]["low"]
+
+
+def test_starts_longer_than_what_is_held_now_are_left_out() -> None:
+    grades = labels(300, prefix=True)  # of 4 tokens
+    longer = [replace(grade, prefix=answer(0.5, 40)) for grade in labels(300, seed=1)]
+    found = fit_online([*grades, *longer], Recorded(), version="v1.1", hold_tokens=4, draws=100)
+    assert found is not None
+    assert (found.quality["prefix"]["n"], found.calibration.prefix_tokens) == (300, 4)
+    assert found.quality["whole"]["n"] == 600
+
+
 def test_answers_that_are_all_right_are_ranked_and_graded_all_the_same() -> None:
     grades = [replace(grade, value=1.0) for grade in labels(400)]
     found = fitted(grades, RECORDED)
