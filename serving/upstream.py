@@ -49,9 +49,7 @@ class Upstream:
         if not self.breaker.admits(now_s):
             raise NotAdmitted("the model has failed too often lately", retry_after_s=self.breaker.retry_after_s(now_s))
 
-    async def open(
-        self, path: str, body: bytes, *, request_id: str, connect_s: float, deadline_s: float
-    ) -> Connection:
+    async def open(self, path: str, body: bytes, *, request_id: str, connect_s: float, deadline_s: float) -> Connection:
         """Send a request, and wait for status and headers of its answer.
 
         A kept-alive connection that the upstream closes before any byte of an answer cost nothing and proves nothing:

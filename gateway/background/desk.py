@@ -211,7 +211,8 @@ class Desk(ABC, Generic[P, J]):
         except NotAdmitted:
             result = self.refused
         except UpstreamError as error:
-            _log.info("the %s of request %s failed: %s", self.purpose, exchange.head.request_id, error)
+            # Not what the model's server said: it may repeat the prompt.
+            _log.info("the %s of request %s failed: %s", self.purpose, exchange.head.request_id, error.code)
         finally:
             self.close(exchange, drawn, job.calls.spent_nanousd)
             self.leave(exchange, drawn, job)
