@@ -9,6 +9,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.audits.auditor import Auditor
+from gateway.background.books import Books
+from gateway.background.desk import Desk
 from gateway.clock import now_us
 from gateway.records.rows import AttemptRow, AuditOutcome, RequestRow
 from gateway.snapshot.document import AuditEntry, ComparerEntry
@@ -56,6 +58,25 @@ class MemoryStore:
             grants.append(Grant(granted=granted, others=others, labels=known))
         return grants
 
+    def answer(self, *all_books: Books) -> None:
+        """Answer the only worker, for which so much time has passed that it sees no traffic to speak of."""
+        for books in all_books:
+            asks = books.asks(now_us(), 1e6)
+            books.hear(asks, self.take("w", asks), 1, now_us())
+
+
+@asynccontextmanager
+async def working(*desks: Desk[Any, Any]) -> AsyncIterator[None]:
+    """Have these work until the end of the block."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(desk.run()) for desk in desks]
+        await asyncio.sleep(0)
+        yield
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
 
 @dataclass(slots=True)
 class AuditStage(Stage):
@@ -69,10 +90,8 @@ class AuditStage(Stage):
         return self.gateway.auditor
 
     def look(self) -> None:
-        """Ask the store, as a worker does every two seconds; more often, so that a test sees no traffic to speak of."""
-        books = self.auditor.books
-        asks = books.asks(now_us(), 1e6)
-        books.hear(asks, self.store.take("w", asks), 1, now_us())
+        """Ask the store, as a worker does every two seconds."""
+        self.store.answer(self.auditor.books)
 
     async def audited(self) -> list[AuditOutcome]:
         """What audits have left, once all of them are over."""
@@ -147,13 +166,8 @@ async def audit_stage(
         what.models[ModelName("judge")] = replace(what.models[ModelName("large")], upstream_model="judge")
         for name in map(ModelName, unpriced):
             what.models[name] = replace(what.models[name], prices=())
-        async with gateway(what) as made, asyncio.TaskGroup() as group:
+        async with gateway(what) as made, working(*((made.auditor,) if is_running else ())):
             staged = AuditStage(made, server)
             staged.look()
-            auditing = group.create_task(made.auditor.run()) if is_running else None
             staged.look()
             yield staged
-            if auditing is not None:
-                auditing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await auditing

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.clock import now_us
-from gateway.records.rows import AttemptRow, RequestRow, ShadowOutcome
+from gateway.records.rows import AttemptRow, LaterOutcome, RequestRow, ShadowOutcome
 from gateway.shadows.shadower import Shadower
 from gateway.snapshot.document import AuditEntry, ComparerEntry, ShadowEntry
 from routing.audit.compare import ComparerKind
@@ -17,7 +16,7 @@ from routing.words import ModelName, RouteName
 from serving.simulated.faults import Fault
 from serving.simulated.script import ModelScript
 from tests.fakes.asking import ARM_TEXT, LARGE_TEXT, Stage
-from tests.fakes.audits import PRICE, SMALL_PRICE, MemoryStore
+from tests.fakes.audits import PRICE, SMALL_PRICE, MemoryStore, working
 from tests.fakes.gateways import document, gateway, route
 from tests.fakes.simulated import simulated
 
@@ -43,10 +42,8 @@ class ShadowStage(Stage):
         return self.gateway.shadower
 
     def look(self) -> None:
-        """Ask the store, as a worker does every two seconds, of which a test is none."""
-        for books in (self.shadower.books, self.gateway.auditor.books):
-            asks = books.asks(now_us(), 1e6)
-            books.hear(asks, self.store.take("w", asks), 1, now_us())
+        """Ask the store, as a worker does every two seconds."""
+        self.store.answer(self.shadower.books, self.gateway.auditor.books)
 
     async def shadowed(self) -> list[ShadowOutcome]:
         """What shadows have left, once all of them are over."""
@@ -78,7 +75,7 @@ class ShadowStage(Stage):
         """Every attempt of every request, and of every shadow and audit."""
         records = self.gateway.records
         of_requests = [row for _, attempts in records.kept for row in attempts]
-        later = [*records.shadows, *records.audits]
+        later: list[LaterOutcome] = [*records.shadows, *records.audits]
         return [*of_requests, *(row for outcome in later for row in outcome.attempts)]
 
 
@@ -129,14 +126,8 @@ async def shadow_stage(
         what.models[ModelName("v1")] = replace(what.models[ModelName("v1")], prices=(SMALL_PRICE,))
         for name in unpriced:
             what.models[ModelName(name)] = replace(what.models[ModelName(name)], prices=())
-        async with gateway(what) as made, asyncio.TaskGroup() as group:
+        async with gateway(what) as made, working(*((made.shadower, made.auditor) if is_running else ())):
             staged = ShadowStage(made, server)
-            desks = (made.shadower, made.auditor) if is_running else ()
-            working = [group.create_task(desk.run()) for desk in desks]
             staged.look()
             staged.look()
             yield staged
-            for task in working:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task

@@ -8,7 +8,7 @@ import pytest
 from gateway.clock import now_us
 from gateway.control.parts import Parts
 from gateway.records.batches import Batch, BatchWriter
-from gateway.records.rows import ShadowOutcome, ShadowRow
+from gateway.records.rows import Entry, ShadowOutcome, ShadowRow
 from gateway.snapshot.document import ComparerEntry, ShadowEntry
 from gateway.snapshot.file import FileRoute
 from gateway.snapshot.publish import Publisher
@@ -65,7 +65,7 @@ def record(parts: Parts, number: int, *, agrees: bool, at_us: int, unit: str, di
         output_tokens=20,
     )
     row = ShadowRow(rid, "support", "support-v1", "large", 2, 1.0, agrees, at_us)
-    entries = [(request, [first]), ShadowOutcome(request_id=rid, attempts=[other], row=row)]
+    entries: list[Entry] = [(request, [first]), ShadowOutcome(request_id=rid, attempts=[other], row=row)]
     BatchWriter(parts.store, "w", now_us).write(Batch(seq=number, entries=entries))
 
 

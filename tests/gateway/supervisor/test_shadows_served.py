@@ -1,6 +1,7 @@
 """Shadows and targets through all processes: from the file over two workers to what operators see."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -47,19 +48,21 @@ def test_requests_are_shadowed_compared_and_counted_and_targets_are_followed(tmp
             assert (targeted["x-gateway-arm"], "x-gateway-bucket" in targeted) == ("v2", False)
             assert ask("b", "tin")["x-gateway-arm"] == "v1"
 
+            def shown() -> dict[str, Any]:
+                body: dict[str, Any] = served.get("/admin/v1/routes/support/shadow").json()
+                return body
+
             def pairs() -> int:
                 ask("a", "gold")
-                found = served.get("/admin/v1/routes/support/shadow").json()["pairs"]
-                return sum(pair["asked"] - pair["failed"] for pair in found)
+                return sum(pair["asked"] - pair["failed"] for pair in shown()["pairs"])
 
             wait_for(lambda: pairs() >= 10, "ten requests are shadowed")
 
             paired = 'gateway_shadows_total{model="v2",result="paired",route="support"}'
-            recorded = lambda: served.get("/admin/v1/routes/support/shadow").json()  # noqa: E731
-            wait_for(lambda: served.metric(paired) == recorded()["pairs"][0]["asked"], "what is recorded is counted")
-            (pair,) = recorded()["pairs"]
+            wait_for(lambda: served.metric(paired) == shown()["pairs"][0]["asked"], "what is recorded is counted")
+            (pair,) = shown()["pairs"]
             assert (pair["arm"], pair["model"], pair["failed"]) == ("v1", "v2", 0)
             assert pair["differences"]["cost_usd"]["n"] == pair["agreement"]["n"] == pair["asked"]
             assert pair["agreement"]["mean"] == 1.0
-            assert 0 < recorded()["spent_today_usd"] <= 20
+            assert 0 < shown()["spent_today_usd"] <= 20
             assert served.end()[0] == 0
