@@ -66,8 +66,11 @@ class Traffic:
     def begin(self, exchange: Exchange) -> None:
         """An exchange begins."""
         self._in_flight += 1
-        exchange.audit = self.auditor.draw(exchange)
-        exchange.shadow = self.shadower.draw(exchange)
+        route = exchange.route
+        if route.audit is not None:
+            exchange.audit = self.auditor.draw(exchange)
+        if route.shadow is not None:
+            exchange.shadow = self.shadower.draw(exchange)
 
     def finish(self, exchange: Exchange) -> None:
         """It has ended: count it and hand its record over."""
@@ -79,8 +82,9 @@ class Traffic:
         row, attempts = record_of(exchange, bills, ended_s, own_s)
         self._records.put(row, attempts)
         self._watch(exchange.route.name, row.unit_hash)
-        self.auditor.take(exchange)
-        self.shadower.take(exchange)
+        if exchange.keeps_answers:
+            self.auditor.take(exchange)
+            self.shadower.take(exchange)
 
     def refuse(self) -> None:
         """A request was refused before its route was known."""
