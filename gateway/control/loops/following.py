@@ -125,11 +125,11 @@ class Follower:
         if body == self._kept:
             return
         with self._store.writing() as connection:
-            data.add_result(connection, experiment.id, now_us, body, since_us=_slot_us(experiment, now_us))
+            data.add_result(connection, experiment.id, now_us, body, since_us=slot_us(experiment, now_us))
         self._kept = body
 
 
-def _slot_us(experiment: StoredExperiment, now_us: int) -> int:
+def slot_us(experiment: StoredExperiment, now_us: int) -> int:
     """The beginning of the time of which one result is kept: the longer it runs, the longer that is."""
     age_us = max(1, now_us - (experiment.progress.started_us or now_us))
     width_us = round(KEEP_EVERY_S * 1e6)
