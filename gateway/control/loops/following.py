@@ -77,6 +77,10 @@ class Follower:
             self._say(experiment, move)
         looked_s = self._timer()
         self._next_look_s = looked_s + max(LOOK_EVERY_S, (looked_s - begin_s) * (1 / SHARE_OF_LOOKS - 1))
+        if is_done:
+            # What is behind a move is there as soon as the move is; the other figures follow.
+            known = {} if findings.primary is None else {contract.primary.metric: findings.primary}
+            self._keep(experiment, result_body(experiment, totals, findings, known, move), now_us)
         if is_done or begin_s >= self._next_keep_s:
             shown = effects(contract, totals.known.matured)
             self._keep(experiment, result_body(experiment, totals, findings, shown, move), now_us)
