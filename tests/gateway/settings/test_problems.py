@@ -24,7 +24,14 @@ SOUND: dict[str, Any] = {
     },
     "routes": {"support": {"split": {"v1": 50, "v2": 50}, "fallback": {"to": "large"}}},
 }
-ABSENT = object()
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = _Absent()
 """Take the key away."""
 
 NAME_RULE = (
