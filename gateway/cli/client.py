@@ -91,6 +91,22 @@ class AdminClient:
         """The experiment of a route: its contract, how far it is and what was seen last."""
         return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/experiment")
 
+    def experiment_looks(self, route: str, name: str) -> Json:
+        """What was seen of the primary metric of an experiment over time."""
+        path = f"/admin/v1/routes/{quote(route, safe='')}/experiment/looks?name={quote(name, safe='')}"
+        return self._ask("GET", path)
+
+    def audit(self, route: str) -> list[Json]:
+        """All that was changed on a route, the latest first."""
+        found: list[Json] = []
+        path: str | None = f"/admin/v1/audit?limit=1000&route={quote(route, safe='')}"
+        while path is not None:
+            page = self._ask("GET", path)
+            found += page["entries"]
+            following = page["next_before_id"]
+            path = path.partition("&before_id=")[0] + f"&before_id={following}" if following is not None else None
+        return found
+
     def change(self, method: str, route: str, path: str, etag: str, body: Json) -> Json:
         """Change a route that was read with this tag; the route as it is then."""
         return self._ask(method, f"/admin/v1/routes/{quote(route, safe='')}{path}", {"if-match": etag}, body)

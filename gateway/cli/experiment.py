@@ -3,11 +3,13 @@
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.client import AdminClient, Json, run
+from gateway.cli.experiment_report import write_report
 from gateway.cli.traffic import behind, percent
 
 if TYPE_CHECKING:
@@ -29,15 +31,26 @@ def experiment(
         Action | None, typer.Argument(metavar="[start|pause|resume|abort]", help="What to do. Absent: show it.")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for the audit.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a page about it, in Markdown.", dir_okay=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show the experiment of a route: its contract, how far it is, what was seen last and what follows from it.
 
     With an action: do it, and wait until every worker has it in force. `start` divides all units anew and begins with
-    the first step; `abort` returns to the split before. Needs FALLGATE_ADMIN_KEY, and FALLGATE_ADMIN_URL where the
-    gateway is not at http://127.0.0.1:8081. Exit 1 when it was refused, or is not in force on every worker.
+    the first step; `abort` returns to the split before. --report writes a page that can be handed to others. Needs
+    FALLGATE_ADMIN_KEY, and FALLGATE_ADMIN_URL where the gateway is not at http://127.0.0.1:8081. Exit 1 when it was
+    refused, or is not in force on every worker.
     """
-    run("experiment", lambda client: _act(client, route, action, reason), _show, as_json=as_json)
+
+    def act(client: AdminClient) -> Json:
+        found = _act(client, route, action, reason)
+        if report is not None:
+            write_report(client, found, report)
+        return found
+
+    run("experiment", act, _show, as_json=as_json)
 
 
 def _act(client: AdminClient, route: str, action: Action | None, reason: str | None) -> Json:

@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from gateway.control.endpoints import (
     calibration,
     experiment,
+    experiment_looks,
     feedback,
     health,
     models,
@@ -52,7 +53,18 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
 def build_app(parts: Parts) -> AsgiApp:
     """The whole application, its guard outermost."""
     app = FastAPI(title="Fallgate admin", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for endpoints in (health, routes, models, records, requests, feedback, calibration, experiment, shadow):
+    for endpoints in (
+        health,
+        routes,
+        models,
+        records,
+        requests,
+        feedback,
+        calibration,
+        experiment,
+        experiment_looks,
+        shadow,
+    ):
         endpoints.add(app, parts)
     not_yet.add(app)
     _add_handlers(app)

@@ -12,6 +12,7 @@ import uvicorn
 
 from gateway.clock import now_us
 from gateway.control.app import build_app
+from gateway.control.experiment_figures import ExperimentFigures
 from gateway.control.figures import Figures
 from gateway.control.file import FollowedFile
 from gateway.control.leader import Leader
@@ -98,12 +99,14 @@ def build(plan: ControlPlan) -> Parts:
     publisher = Publisher(store, now_us, coordination_url=plan.coordination_url)
     file = FollowedFile(Path(plan.config), os.environ)
     page = Page(metrics_dir(plan.state_dir), lambda: observer.seen, lambda: file.is_good)
-    figures = Figures(store, lambda: observer.seen)
-    page.show(figures)
+    figures = Figures(store, lambda: observer.seen), ExperimentFigures(store, lambda: observer.seen)
+    for one in figures:
+        page.show(one)
 
     def chores() -> None:
         page.tidy()
-        figures.look()
+        for one in figures:
+            one.look()
 
     observer = Observer(store, now_us, page.rolled_back, chores)
     last = kept(Path(plan.state_dir))
@@ -115,6 +118,6 @@ def build(plan: ControlPlan) -> Parts:
 
 def show_keys(made: list[NewKey]) -> None:
     """Print first keys, on standard output and nowhere else: a log would keep them."""
-    lines = [f"  {key.name:<6}{key.secret}  ({', '.join(key.scopes)})\n" for key in made]
+    lines = [f"  {key.name:<8}{key.secret}  ({', '.join(key.scopes)})\n" for key in made]
     sys.stdout.write("The first API keys, shown this once:\n" + "".join(lines))
     sys.stdout.flush()

@@ -7,11 +7,11 @@ that changes the units. A unit's sums are `[first]` or `[first, y, d]`, see `rou
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from gateway.store.codec import dump, load_any
 from gateway.store.experiments import StoredExperiment
-from gateway.store.tables import attempts, batches, experiment_results, experiment_units, experiments, requests
+from gateway.store.tables import attempts, batches, experiment_units, experiments, requests
 from routing.experiment.accumulate import Request, Unit
 from routing.words import Purpose
 
@@ -144,16 +144,6 @@ def all_units(connection: Connection, experiment_id: int) -> Iterator[tuple[str,
         if len(rows) < _SCANNED:
             return
         last = rows[-1].unit_hash
-
-
-def add_result(
-    connection: Connection, experiment_id: int, at_us: int, body: Mapping[str, object], since_us: int
-) -> None:
-    """Keep what was seen, in place of what was seen since a moment."""
-    same = experiment_results.c.experiment_id == experiment_id
-    connection.execute(experiment_results.delete().where(same, experiment_results.c.at_us >= since_us))
-    row = {"experiment_id": experiment_id, "at_us": at_us, "body": dump(body)}
-    connection.execute(insert(experiment_results), row)
 
 
 _OWN_RESULT = (

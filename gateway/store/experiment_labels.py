@@ -13,9 +13,9 @@ from gateway.store.experiments import StoredExperiment
 from gateway.store.feedback import FeedbackState
 from gateway.store.labels import AUDIT_AGREEMENT, SUCCESS, LabelSource
 from gateway.store.tables import experiment_units, feedback, labels, requests
-from routing.experiment.accumulate import Both, Stratum
 from routing.experiment.contract import MetricName
 from routing.experiment.sums import ArmSums
+from routing.experiment.tally import Both, Stratum
 
 _SUMS: Final = ("n", "y", "d", "yy", "dd", "yd", "mean", "square")
 

@@ -1,6 +1,6 @@
-"""From requests as they are recorded, a piece at a time and in any order, to sums over units.
+"""From requests as they are recorded, a piece at a time and in any order, to what each unit brings.
 
-    request --measure--> values --join--> unit --Tally--> sums by step and arm
+    request --measure--> values --join--> unit --tally--> sums by step and arm
 
 A unit belongs to the arm and the step of its first request, which is known only when all of its requests are: one that
 began earlier may be recorded later. So what a unit brought is taken out of the sums and put in again when it changes.
@@ -9,14 +9,11 @@ Two values are kept of each unit: that of its first request, which is there at o
 over the horizon of the contract, which counts once the horizon is over.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from routing.experiment.contract import MetricName
-from routing.experiment.quantiles import Ranked
-from routing.experiment.sums import ArmSums
 from routing.words import Outcome, Result
 
 MEASURED: Final = (
@@ -34,8 +31,7 @@ MEASURED: Final = (
 Values = tuple[float | None, ...]
 """What one request adds, in the order of `MEASURED`; `None` where it says nothing."""
 
-NOTHING: Final = ArmSums()
-_LATENCY: Final = MEASURED.index(MetricName.LATENCY_MS)
+LATENCY: Final = MEASURED.index(MetricName.LATENCY_MS)
 _ANSWERED: Final = frozenset({Outcome.SERVED, Outcome.FALLBACK, Outcome.DEGRADED})
 _FAILED: Final = frozenset({Outcome.FAILED, Outcome.INTERRUPTED})
 _OWN_ANSWERS: Final = frozenset({Result.COMPLETED, Result.DOUBTED, Result.INVALID})
@@ -112,7 +108,7 @@ def join(unit: Unit | None, request: Request, horizon_us: int) -> Unit | None:
         return replace(_plus(early, unit.y, unit.d) if horizon_us else early, is_moved=_is_moved(unit, request))
     if request.at_us < unit.entered_us + horizon_us:
         values = measure(request)
-        unit = _plus(unit, _zeros(values), _sizes(values))
+        unit = _plus(unit, _zeros(values), sizes_of(values))
     return replace(unit, is_moved=_is_moved(unit, request))
 
 
@@ -127,7 +123,7 @@ def _enter(request: Request) -> Unit | None:
         is_moved=False,
         first=values,
         y=_zeros(values),
-        d=_sizes(values),
+        d=sizes_of(values),
     )
 
 
@@ -139,7 +135,8 @@ def _zeros(values: Values) -> tuple[float, ...]:
     return tuple(value or 0.0 for value in values)
 
 
-def _sizes(values: Values) -> tuple[int, ...]:
+def sizes_of(values: Values) -> tuple[int, ...]:
+    """1 for each value that there is."""
     return tuple(int(value is not None) for value in values)
 
 
@@ -149,150 +146,3 @@ def _plus(unit: Unit, y: Sequence[float], d: Sequence[int]) -> Unit:
         y=tuple(one + other for one, other in zip(unit.y, y, strict=True)),
         d=tuple(one + other for one, other in zip(unit.d, d, strict=True)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """Sums over the units of an arm, in two ways that are the same where every unit has one request."""
-
-    requests: ArmSums = NOTHING
-    """A unit counts by its requests: a ratio."""
-    units: ArmSums = NOTHING
-    """Of shares: a unit counts once, with the mean of its requests. Exact bounds are for units, not for ratios."""
-
-    def __add__(self, other: "Both") -> "Both":
-        return Both(self.requests + other.requests, self.units + other.units)
-
-
-@dataclass(slots=True)
-class _Sums:
-    """Those of one metric in one arm, while they grow."""
-
-    n: int = 0
-    y: float = 0.0
-    d: int = 0
-    yy: float = 0.0
-    dd: int = 0
-    yd: float = 0.0
-    mean: float = 0.0
-    square: float = 0.0
-
-    def count(self, y: float, d: int, sign: int) -> None:
-        """Put a unit in, or take it out with a sign of -1."""
-        mean = y / d
-        self.n += sign
-        self.y += sign * y
-        self.d += sign * d
-        self.yy += sign * y * y
-        self.dd += sign * d * d
-        self.yd += sign * y * d
-        self.mean += sign * mean
-        self.square += sign * mean * mean
-
-    def both(self) -> Both:
-        if not self.n:
-            return Both()
-        # What was put in and taken out again may leave a trace in the last digit, which no share may have.
-        mean = min(max(0.0, self.mean), float(self.n))
-        square = min(max(0.0, self.square), mean)
-        return Both(
-            requests=ArmSums(n=self.n, y=self.y, d=self.d, yy=self.yy, dd=self.dd, yd=self.yd),
-            units=ArmSums(n=self.n, y=mean, d=self.n, yy=square, dd=self.n, yd=mean),
-        )
-
-
-@dataclass(slots=True)
-class _Part:
-    """The units of one arm and step."""
-
-    units: int = 0
-    sums: tuple[_Sums, ...] = field(default_factory=lambda: tuple(_Sums() for _ in MEASURED))
-    latencies: Counter[int | None] = field(default_factory=Counter)
-
-    def count(self, y: Sequence[float | None], d: Sequence[int], latency_ms: float | None, sign: int) -> None:
-        self.units += sign
-        for sums, value, size in zip(self.sums, y, d, strict=True):
-            if size and value is not None:
-                sums.count(value, size, sign)
-        if latency_ms is not None:
-            for number, count in Ranked.of([latency_ms]).counts.items():
-                self.latencies[number] += sign * count
-
-
-Place = tuple[int, str]
-"""A step and an arm."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stratum:
-    """What the two arms brought to one metric at one step."""
-
-    baseline: Both = Both()
-    arm: Both = Both()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
-    """What is known of the units of an experiment, by step. Steps without any are not there."""
-
-    units: Mapping[int, tuple[int, int]]
-    """How many in the baseline and in the arm."""
-    strata: Mapping[MetricName, Mapping[int, Stratum]]
-    latencies: Mapping[int, tuple[Ranked, Ranked]]
-    """Of first requests, in milliseconds, of the baseline and of the arm."""
-
-
-class Tally:
-    """Sums over the units of one experiment, kept up to date."""
-
-    def __init__(self) -> None:
-        self._first: dict[Place, _Part] = defaultdict(_Part)
-        self._whole: dict[Place, _Part] = defaultdict(_Part)
-        self.moved = 0
-        """Units that were seen in both arms, of all that entered."""
-
-    def enter(self, unit: Unit, sign: int = 1) -> None:
-        """Count what its first request brought; with a sign of -1 take it out again."""
-        self._first[unit.step, unit.arm].count(unit.first, _sizes(unit.first), unit.first[_LATENCY], sign)
-        self.moved += sign * unit.is_moved
-
-    def mature(self, unit: Unit, sign: int = 1) -> None:
-        """Count what it brought over its horizon; with a sign of -1 take it out again."""
-        self._whole[unit.step, unit.arm].count(unit.y, unit.d, unit.first[_LATENCY], sign)
-
-    def entered(self, baseline: str, arm: str) -> Sums:
-        """Over all units, each with its first request."""
-        return _sums(self._first, baseline, arm)
-
-    def matured(self, baseline: str, arm: str) -> Sums:
-        """Over those whose horizon is over, each with what it brought until then."""
-        return _sums(self._whole, baseline, arm)
-
-
-def _sums(parts: Mapping[Place, _Part], baseline: str, arm: str) -> Sums:
-    none = _Part()
-    steps = sorted({step for step, _ in parts})
-    pairs = {step: (parts.get((step, baseline), none), parts.get((step, arm), none)) for step in steps}
-    return Sums(
-        units={step: (one.units, other.units) for step, (one, other) in pairs.items()},
-        strata={
-            metric: {
-                step: Stratum(baseline=one.sums[at].both(), arm=other.sums[at].both())
-                for step, (one, other) in pairs.items()
-            }
-            for at, metric in enumerate(MEASURED)
-        },
-        latencies={step: (_ranked(one), _ranked(other)) for step, (one, other) in pairs.items()},
-    )
-
-
-def _ranked(part: _Part) -> Ranked:
-    return Ranked({number: count for number, count in part.latencies.items() if count > 0})
-
-
-def over_steps(strata: Iterable[Stratum]) -> Stratum:
-    """All of them as one, which is only good for counting."""
-    baseline, arm = Both(), Both()
-    for one in strata:
-        baseline, arm = baseline + one.baseline, arm + one.arm
-    return Stratum(baseline=baseline, arm=arm)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from routing.experiment.accumulate import Sums, over_steps
 from routing.experiment.bounded import Bounded, has_few_events
 from routing.experiment.contract import IS_HIGHER_BETTER, SHARES, Contract, Limit, MetricName
 from routing.experiment.effects import Effect, Estimate, Pair, stratified
@@ -24,6 +23,7 @@ from routing.experiment.ruling import CostSwitch, Evidence, Guardrail, Primary, 
 from routing.experiment.sample_ratio import Counted, SampleRatio, check_sample_ratio
 from routing.experiment.sequence import MIN_UNITS, OneSided, TwoSided
 from routing.experiment.sums import ArmSums
+from routing.experiment.tally import Sums, over_steps
 
 P95: Final = 0.95
 

@@ -15,9 +15,10 @@ from gateway.store.engine import Store
 from gateway.store.experiment_labels import label_strata
 from gateway.store.experiments import StoredExperiment
 from routing.assignment.buckets import BUCKETS
-from routing.experiment.accumulate import Request, Stratum, Sums, Tally, Unit, join
+from routing.experiment.accumulate import Request, Unit, join
 from routing.experiment.contract import LABEL_METRICS, MetricName
 from routing.experiment.measures import Known
+from routing.experiment.tally import Stratum, Sums, Tally
 
 PIECE: Final = 1000
 """Requests in one transaction."""

@@ -9,8 +9,8 @@ from gateway.control.loops.accumulation import Accumulator
 from gateway.control.loops.experiment_result import Json, result_body, step_units
 from gateway.snapshot.errors import ChangeRefused
 from gateway.snapshot.publish import Publisher
-from gateway.store import experiment_data as data
 from gateway.store.engine import Store
+from gateway.store.experiment_results import add_result
 from gateway.store.experiments import StoredExperiment
 from routing.experiment.advance import Move, MoveKind, advance
 from routing.experiment.measures import effects, judge
@@ -129,7 +129,7 @@ class Follower:
         if body == self._kept:
             return
         with self._store.writing() as connection:
-            data.add_result(connection, experiment.id, now_us, body, since_us=slot_us(experiment, now_us))
+            add_result(connection, experiment.id, now_us, body, since_us=slot_us(experiment, now_us))
         self._kept = body
 
 

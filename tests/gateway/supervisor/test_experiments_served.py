@@ -18,8 +18,9 @@ from gateway.store import experiments, history
 from gateway.store.engine import Store, open_store
 from gateway.store.experiments import StoredExperiment
 from gateway.store.tables import batches, requests
-from routing.experiment.accumulate import Tally, Unit, join
+from routing.experiment.accumulate import Unit, join
 from routing.experiment.measures import watch
+from routing.experiment.tally import Tally
 from routing.words import RouteName
 from serving.simulated.faults import Fault
 from serving.simulated.script import DrawBy, ModelScript
@@ -33,7 +34,7 @@ EQUAL_LASTS_S = 25
 WORSE = (Fault.parse("500@0.5"),)
 """Half of the requests, each by its own draw."""
 
-MODELS = [
+MODELS: list[ModelScript | str] = [
     ModelScript(name="good-v1", faults=WORSE, draw_by=DrawBy.REQUEST_ID),
     *("good-v2", "bad-v1", "bad-v2", "equal-v1", "equal-v2", "toggled-v1", "toggled-v2", "large"),
 ]

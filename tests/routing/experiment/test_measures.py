@@ -6,12 +6,12 @@ from math import inf
 import numpy as np
 import pytest
 
-from routing.experiment.accumulate import Both, Stratum, Sums
 from routing.experiment.contract import Contract, ExperimentMode, Goal, Limit, MetricName
 from routing.experiment.measures import Known, effects, judge, look, p_value, watch
 from routing.experiment.quantiles import Ranked
 from routing.experiment.ruling import Ruling
 from routing.experiment.sums import ArmSums
+from routing.experiment.tally import Both, Stratum, Sums
 from routing.words import ModelName
 
 CONTRACT = Contract(

@@ -10,9 +10,10 @@ from gateway.store import experiment_data as data
 from gateway.store import experiments
 from gateway.store.engine import Store
 from gateway.store.errors import StoreUnavailable
+from gateway.store.experiment_results import add_result
 from gateway.store.experiments import StartedStep, StoredExperiment
-from routing.experiment.accumulate import Stratum
 from routing.experiment.contract import Contract, Limit, MetricName
+from routing.experiment.tally import Stratum
 from routing.words import Outcome, Reason
 from tests.fakes.experiments import CONTRACT, HOUR_US, RUNNING, experiment
 from tests.fakes.exposures import SECOND_US, START_US, Exposures, names
@@ -305,7 +306,7 @@ def test_results_of_the_same_time_take_each_others_place(store: Store) -> None:
     found = begun(store)
     with store.writing() as connection:
         for at_us, since_us in ((10, 10), (12, 10), (20, 20)):
-            data.add_result(connection, found.id, at_us, {"at": at_us}, since_us=since_us)
+            add_result(connection, found.id, at_us, {"at": at_us}, since_us=since_us)
     with store.reading() as connection:
         assert experiments.newest_result(connection, found.id) == (20, {"at": 20})
         rows = connection.exec_driver_sql("SELECT at_us FROM experiment_results ORDER BY at_us").scalars().all()

@@ -137,7 +137,7 @@ def test_a_version_that_fails_is_rolled_back_at_once_with_the_numbers(build: Cal
     scene.serve(100, EQUAL, failing={V2: 1.0})
     scene.now_s += 1
     scene.loop.run()
-    assert scene.state is ExperimentState.ROLLED_BACK
+    assert scene.stored.progress.state is ExperimentState.ROLLED_BACK
     assert "failure_share is worse by at least" in scene.stored.progress.reason
     assert in_force(scene.store).split[V2] == 0
     [move] = scene.moves
