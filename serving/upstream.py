@@ -1,7 +1,9 @@
 """One model as the data plane sees it: where it is, whether it may be asked, and a call to it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from time import monotonic
 from typing import Literal
 
@@ -10,6 +12,8 @@ from routing.words import ModelName
 from serving.errors import NotAdmitted, StaleConnection, TimedOut, Unreachable, UpstreamError
 from serving.wire.connection import Connection
 from serving.wire.pool import Origin, Pool
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,8 @@ class Upstream:
         self.breaker = breaker
         origin = Origin.of(address.base_url)
         self._pool = Pool(origin)
+        self._trouble: str | None = None
+        """What it failed of last, by its code; told once, until something else happens."""
         api_key = address.api_key
         authorization = f"authorization: Bearer {api_key}\r\n" if api_key else ""
         self._heads: Mapping[str, bytes] = {
@@ -82,15 +88,33 @@ class Upstream:
         connection.release(self._pool.put_back)
 
     def note(self, error: UpstreamError | None, now_s: float) -> None:
-        """Tell the breaker how an attempt ended."""
+        """Tell the breaker how an attempt ended, and the log where that is news."""
         if error is None or not error.is_upstreams_fault:
             if not isinstance(error, NotAdmitted):
                 self.breaker.succeeded()
+                if self._trouble is not None:
+                    self._trouble = None
+                    _log.info("model %s answers again", self.name)
             return
+        if error.code != self._trouble:
+            self._trouble = error.code
+            _log.warning("model %s at %s: %s%s", self.name, self.address.base_url, error, _hint(error, self.address))
         if error.retry_after_s is not None:
             self.breaker.cools_down(now_s, error.retry_after_s)
         else:
             self.breaker.failed(now_s)
+
+
+def _hint(error: UpstreamError, address: Address) -> str:
+    """What its server answered, and what that mostly comes from."""
+    if error.upstream_status is None:
+        return ""
+    status = f" (status {error.upstream_status})"
+    if error.upstream_status != HTTPStatus.NOT_FOUND:
+        return status
+    if not address.base_url.endswith("/v1"):
+        return f"{status}; base_url does not end in /v1"
+    return f"{status}; is {address.model!r} the name that this server has for it?"
 
 
 async def _headed(connection: Connection, request: bytes, deadline_s: float) -> Connection:

@@ -59,8 +59,8 @@ class Arming:
 _IDLE: Final = {
     ConfidenceMode.NONE: "mode none asks for no log-probabilities, so there is nothing to compare",
     ConfidenceMode.OBSERVE: "mode observe compares nothing",
-    ConfidenceMode.THRESHOLD: "mode threshold compares the raw score, calibrated or not",
 }
+_ALWAYS: Final = Arming(is_armed=True, reason="mode threshold compares the raw score, calibrated or not")
 
 
 def arm(terms: Terms, calibration: Calibration | None, evidence: Evidence, labels: int) -> Arming:
@@ -76,6 +76,8 @@ def arm(terms: Terms, calibration: Calibration | None, evidence: Evidence, label
     'mode risk needs 300 labels; there are 0'
     """
     mode = terms.mode
+    if mode is ConfidenceMode.THRESHOLD:
+        return _ALWAYS
     if mode in _IDLE:
         return Arming(is_armed=False, reason=_IDLE[mode])
     if mode is ConfidenceMode.BUDGET:

@@ -6,7 +6,17 @@ import pytest
 
 from routing.resilience.breaker import Breaker, BreakerRule
 from routing.words import ModelName
-from serving.errors import Broken, Busy, Malformed, NotAdmitted, RequestRejected, StaleConnection, UpstreamError
+from serving.errors import (
+    Broken,
+    Busy,
+    Malformed,
+    ModelMissing,
+    NotAdmitted,
+    RequestRejected,
+    StaleConnection,
+    Unreachable,
+    UpstreamError,
+)
 from serving.upstream import Address, Upstream
 from tests.fakes.raw_upstream import Close, raw_upstream, reply
 
@@ -89,3 +99,23 @@ def test_what_the_breaker_makes_of_it(errors: list[UpstreamError | None], is_adm
             model.admit(101.0)
         assert caught.value.retry_after_s is not None
         assert 0 < caught.value.retry_after_s <= 10
+
+
+def test_trouble_is_told_once_with_what_it_mostly_comes_from_and_so_is_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    model = upstream("http://127.0.0.1:1")
+    missing = ModelMissing("the model's server does not serve the model", upstream_status=404)
+    for _ in range(3):
+        model.note(missing, 0.0)
+    model.note(Unreachable("the model's server cannot be reached"), 0.0)
+    model.note(None, 0.0)
+    model.note(None, 0.0)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "model v1 at http://127.0.0.1:1: the model's server does not serve the model (status 404); "
+        "base_url does not end in /v1",
+        "model v1 at http://127.0.0.1:1: the model's server cannot be reached",
+        "model v1 answers again",
+    ]

@@ -26,7 +26,12 @@ def armed(terms: Terms, evidence: Evidence = KNOWN, *, labels: int = 400, scorer
     return arm(terms, scorer, evidence, labels)
 
 
-@pytest.mark.parametrize("mode", [ConfidenceMode.NONE, ConfidenceMode.OBSERVE, ConfidenceMode.THRESHOLD])
+def test_a_fixed_threshold_needs_nothing_to_act() -> None:
+    found = arm(Terms(mode=ConfidenceMode.THRESHOLD), None, Evidence(), 0)
+    assert (found.is_armed, found.whole_threshold, found.prefix_threshold) == (True, None, None)
+
+
+@pytest.mark.parametrize("mode", [ConfidenceMode.NONE, ConfidenceMode.OBSERVE])
 def test_a_mode_that_compares_no_confidence_is_never_armed(mode: ConfidenceMode) -> None:
     found = armed(Terms(mode=mode))
 
