@@ -68,7 +68,12 @@ def route_view(
         "timeouts": msgspec.to_builtins(entry.timeouts),
         "overlay": [_overlay(overlay) for overlay in overlays],
         "file_split": None if file_split is None else _split(file_split),
-        "warnings": [*_warnings(entry, snapshot.document), *_idle(entry), *_notices(name, workers)],
+        "warnings": [
+            *_warnings(entry, snapshot.document),
+            *_idle(entry),
+            *_beside_file(entry, file_split),
+            *_notices(name, workers),
+        ],
     }
 
 
@@ -244,6 +249,13 @@ def _warnings(entry: RouteEntry, document: Document) -> Iterable[str]:
         yield f"the fallback {fallback.to} is switched off as a model; nobody stands in for the arms"
     if not document.models[fallback.to].prices:
         yield f"{fallback.to} has no price; what it costs is unknown and not counted"
+
+
+def _beside_file(entry: RouteEntry, file_split: Mapping[ModelName, int] | None) -> Iterable[str]:
+    """An edit of the file has no effect where an operator's split lies over it, which should surprise nobody."""
+    is_over = OverlayField.SPLIT in entry.overlay and file_split is not None
+    if is_over and {**dict.fromkeys(entry.split, 0), **(file_split or {})} != entry.split:
+        yield "an operator's split is in force, not the file's; DELETE the route's overlay to go back to the file"
 
 
 def _idle(entry: RouteEntry) -> Iterable[str]:

@@ -13,8 +13,6 @@ from gateway.store.shadow_pairs import PairMetric, PairSums, ShadowSums, sum_sha
 from gateway.store.spend import spent
 from routing.audit.sample import DAY_US, day_of
 from routing.cost.prices import NANO
-from routing.experiment.paired import paired_mean
-from routing.experiment.sums import ArmSums
 from routing.words import Purpose, RouteName
 
 DAYS: Final = 7
@@ -71,6 +69,9 @@ def _difference(sums: PairSums, scale: float) -> Json:
 
 
 def _mean(sums: PairSums, scale: float) -> Json:
+    from routing.experiment.paired import paired_mean  # which takes numpy along, for the few who ask
+    from routing.experiment.sums import ArmSums
+
     found = asdict(
         paired_mean(
             ArmSums(

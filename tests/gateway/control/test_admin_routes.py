@@ -56,6 +56,7 @@ def test_a_new_split_is_in_force_with_who_and_why(admin: Admin) -> None:
     assert answer.headers["etag"] == admin.etag()
     assert body["split"] == {"support-v1": 87.25, "support-v2": 12.75}
     assert body["file_split"] == {"support-v1": 50, "support-v2": 50}
+    assert any("not the file's" in warning for warning in body["warnings"])
     [overlay] = body["overlay"]
     assert overlay["at_us"] > 0
     del overlay["at_us"]
