@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-risk test check bench test-vllm train-demo docs lock clean
+.PHONY: help setup demo demo-risk test check check-deploy bench test-vllm train-demo docs lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,13 +39,16 @@ demo-risk: $(VENV)/.core ## Does the bound on the risk hold? On real vLLM (a qua
 	@$(BIN)/python examples/demo/guarantee.py --models $(MODELS) $(RISK)
 
 test: $(VENV)/.dev ## The tests
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not vllm and not bench"
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not vllm and not bench and not prometheus"
 
 check: $(VENV)/.dev ## Format, lint, types, layers
-	$(BIN)/ruff format --check gateway routing serving tests
-	$(BIN)/ruff check gateway routing serving tests
+	$(BIN)/ruff format --check gateway routing serving deploy tests
+	$(BIN)/ruff check gateway routing serving deploy tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-deploy: $(VENV)/.dev ## Rules, alerts and dashboards, on a real Prometheus (two minutes)
+	@scripts/check_deploy.sh $(BIN)/python
 
 bench: $(VENV)/.dev ## Speed beside nginx and smg; FULL=1 adds LiteLLM and a million requests
 	@PYTHON=$(BIN)/python FULL=$(FULL) scripts/setup_bench.sh
@@ -61,8 +64,9 @@ train-demo: $(VENV)/.core ## Train the demo's two LoRA versions again and measur
 	@.venv-vllm/bin/python examples/support/train.py
 	@$(BIN)/python examples/support/measure.py
 
-docs: $(VENV)/.dev ## The reference pages that are made from the code
+docs: $(VENV)/.dev ## The reference pages and dashboards that are made from the code
 	@$(BIN)/python -m gateway.settings.reference docs/reference
+	@$(BIN)/python -m deploy.grafana
 
 lock: $(VENV)/.dev ## Renew the locks of hashes
 	@for name in core dev build; do \
@@ -71,4 +75,4 @@ lock: $(VENV)/.dev ## Renew the locks of hashes
 	    --no-emit-find-links --no-header --no-annotate -q -o requirements/$$name.lock; done
 
 clean: ## Take away what was set up
-	rm -rf $(VENV) .venv-vllm .bench .demo .fallgate
+	rm -rf $(VENV) .venv-vllm .bench .demo .fallgate .prometheus
