@@ -27,7 +27,7 @@ from tests.fakes.simulated import simulated_in_thread
 
 pytestmark = pytest.mark.prometheus
 
-ASKERS, PAUSE_S, LOAD_S = 4, 0.02, 60.0
+ASKERS, PAUSE_S, LOAD_S = 4, 0.02, 180.0
 GRAFANAS = {"$__rate_interval": "20s", "$__range": "2m", "$route": ".+", "$model": ".+", "$served": ".+"}
 """What Grafana puts in place of its variables."""
 NEVER_HERE = ("gateway_unpriced_requests_total", "gateway_late_low_confidence_total")
