@@ -85,6 +85,11 @@ class WireProtocol(HttpToolsProtocol):
             self._departure.is_gone = True
             answered.disconnected = True  # as uvicorn does for the last request of a pipeline only
             task.cancel()
+        # What refers to this object and is referred to by it would wait for the collector, which hardly ever comes.
+        self._extensions = {}
+        self._answering = self._answered = None
+        self.scope = self.cycle = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -168,6 +168,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
+        # The parser refers to this object: together they would wait for the collector, which hardly ever comes.
+        del self._parser
         if not self._is_busy or self.is_complete:
             return
         if self._has_head and not self._has_length and exc is None:
