@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
 from gateway.clock import Clock
@@ -85,6 +85,13 @@ class _Rows:
             self.completed.append({"request_id": audit.request_id, "features": audit.whole_features})
 
 
+# Made once: an expression refers to itself, and one for each batch would pile up until the collector comes.
+_KNOWN = select(batches.c.seq).where(
+    (batches.c.writer_id == bindparam("mine")) & (batches.c.seq == bindparam("number"))
+)
+_ADD = insert(batches)
+
+
 class BatchWriter:
     """Writes the batches of one writer. Each has its number, so one whose fate was unclear is safe to write again."""
 
@@ -124,12 +131,12 @@ class BatchWriter:
 
     def _is_new(self, connection: Connection, batch: Batch) -> bool:
         """Take the number, unless an earlier try that seemed to fail has it already."""
-        mine = (batches.c.writer_id == self._writer_id) & (batches.c.seq == batch.seq)
-        if connection.execute(select(batches.c.seq).where(mine)).first() is not None:
+        mine = {"mine": self._writer_id, "number": batch.seq}
+        if connection.execute(_KNOWN, mine).first() is not None:
             return False
         requests = sum(type(entry) is tuple for entry in batch.entries)  # the other kinds are types of their own
         row = {"writer_id": self._writer_id, "seq": batch.seq, "requests": requests}
-        connection.execute(insert(batches), {**row, "written_us": self._clock()})
+        connection.execute(_ADD, {**row, "written_us": self._clock()})
         return True
 
     def _insert(self, connection: Connection, seq: int, entries: Sequence[Entry]) -> None:
