@@ -119,9 +119,11 @@ def _hint(error: UpstreamError, address: Address) -> str:
 
 async def _headed(connection: Connection, request: bytes, deadline_s: float) -> Connection:
     connection.send(request, deadline_s)
+    has_head = False
     try:
         await connection.head()
-    except BaseException:
-        connection.close()
-        raise
+        has_head = True
+    finally:
+        if not has_head:
+            connection.close()
     return connection

@@ -24,7 +24,7 @@ ARM = 'route=~"$route", model=~"$model"'
 def confidence() -> Dashboard:
     """The dashboard of what answers are worth."""
     rows = [
-        ("How sure models are", _answers()),
+        ("How sure models are", [*_answers(), *_replaced()]),
         ("What that is worth", _calibration()),
         ("Who says so", _labels()),
     ]
@@ -32,6 +32,7 @@ def confidence() -> Dashboard:
 
 
 def _answers() -> list[Panel]:
+    """How sure models are of what they say."""
     seen = f"sum by (route, model) (rate(gateway_confidence_count{{{ARM}}}[$__rate_interval]))"
     missing = f"sum by (route, model) (rate(gateway_confidence_missing_total{{{ARM}}}[$__rate_interval]))"
     return [
@@ -68,6 +69,12 @@ def _answers() -> list[Panel]:
                 "{{route}} {{model}}",
             ),
         ),
+    ]
+
+
+def _replaced() -> list[Panel]:
+    """What is not served for it, or should not have been."""
+    return [
         graph(
             Question(
                 title="Which answers are none at all?",

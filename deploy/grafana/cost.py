@@ -25,12 +25,12 @@ CHECKING = 'route=~"$route", purpose=~"shadow|audit|judge|probe"'
 
 def cost() -> Dashboard:
     """The dashboard of money."""
-    rows = [("Spent", _spent()), ("A request, a token", _unit_costs()), ("Behind it", _behind())]
+    rows = [("Spent", [*_spent(), *_pace()]), ("A request, a token", _unit_costs()), ("Behind it", _behind())]
     return dashboard_of("Cost", "What is spent, on what, and what is not known.", rows, ("route", "model"))
 
 
 def _spent() -> list[Panel]:
-    a_day = "* 86400"
+    """What has been spent, as numbers."""
     return [
         number(
             Question(
@@ -64,6 +64,13 @@ def _spent() -> list[Panel]:
             warn=1e-9,
             width=8,
         ),
+    ]
+
+
+def _pace() -> list[Panel]:
+    """What is being spent, and whether that was planned."""
+    a_day = "* 86400"
+    return [
         graph(
             Question(
                 title="What does a day cost at this pace, by purpose?",

@@ -87,9 +87,8 @@ class Application:
             found = [pool.submit(one, item) for item in some]
             try:
                 return [future.result() for future in found]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # after trouble nobody wants the rest
 
     def ask(self, route: str, ticket: tickets.Ticket, *, is_stream: bool) -> Answer:
         """Ask for the label of a ticket."""

@@ -79,13 +79,19 @@ class CompletionsEndpoint:
         )
         exchange.force(forced_arm(route, key, head))
         self._plane.begin(exchange)
+        await self._answer(exchange, send)
+
+    async def _answer(self, exchange: Exchange, send: Send) -> None:
+        """See an exchange to its end, however it ends."""
+        is_over = False
         try:
             await answer(exchange, self._plane.clock, send)
+            is_over = True
         except CancelledError:
             exchange.break_off()
-            raise
-        except Exception:
-            exchange.status = exchange.status or 500  # which the guard is about to send
+            is_over = True
             raise
         finally:
+            if not is_over:
+                exchange.status = exchange.status or 500  # which the guard is about to send
             self._plane.finish(exchange)

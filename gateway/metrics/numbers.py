@@ -5,6 +5,7 @@ the thread that publishes reads. A count is then an addition, and an observation
 library's own families, so that nothing behind this page can tell the difference.
 """
 
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
@@ -77,14 +78,17 @@ class _Family(Collector, Generic[Child]):
             self._add(metric, [str(label) for label in labels], child)
         yield metric
 
+    @abstractmethod
     def _make(self) -> Child:
-        raise NotImplementedError
+        """A child that has counted nothing."""
 
+    @abstractmethod
     def _empty(self) -> Metric:
-        raise NotImplementedError
+        """The library's family, without samples."""
 
+    @abstractmethod
     def _add(self, metric: Metric, labels: list[str], child: Child) -> None:
-        raise NotImplementedError
+        """Put the samples of one child into it."""
 
 
 class Counts(_Family[Count]):

@@ -56,12 +56,15 @@ class VllmProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as output:
             self._process = await self._launch(output)
+        is_ready = False
         try:
             await self._healthy(time.monotonic() + ready_timeout_s, ready_timeout_s)
-            return await self._served_names()
-        except BaseException:  # a cancelled start must not leave a server behind
-            await self.stop(grace_s=2.0)
-            raise
+            names = await self._served_names()
+            is_ready = True
+        finally:
+            if not is_ready:  # a start that failed or was cancelled must not leave a server behind
+                await self.stop(grace_s=2.0)
+        return names
 
     async def wait(self) -> int:
         """Wait until the server ends, by itself or by `stop`; returns its exit code (negative: a signal)."""
