@@ -77,8 +77,7 @@ def _told(problems: Iterable[Problem], warnings: Iterable[Problem]) -> dict[str,
 
 def _complain(config: Path, problems: Iterable[Problem], kind: str = "") -> None:
     for problem in problems:
-        place = f"{config}:{problem.line}" if problem.line else str(config)
-        print(f"{place}: {kind}{problem}", file=sys.stderr)
+        print(f"{problem.where(config)}: {kind}{problem}", file=sys.stderr)
 
 
 def _count(number: int, noun: str) -> str:

@@ -38,7 +38,7 @@ class FollowedFile:
             loaded = load(self.path, self._environ)
         except ConfigError as error:
             for problem in error.problems:
-                log.error("%s: %s", self.path, problem)
+                log.error("%s", problem.told_of(self.path))
             log.error("%s is refused; what was in force stays in force", self.path)
             self.is_read = False
             return False
@@ -64,8 +64,9 @@ class FollowedFile:
         self._conflict = why
 
     def _tell(self, loaded: Loaded, before: Loaded) -> None:
-        for warning in set(loaded.warnings) - set(before.warnings):
-            log.warning("%s: %s", self.path, warning)
+        told = set(map(str, before.warnings))  # without their lines, which shift
+        for warning in (warning for warning in loaded.warnings if str(warning) not in told):
+            log.warning("%s", warning.told_of(self.path))
         for key in _FIXED:
             value_of = attrgetter(key)
             if value_of(loaded.config) != value_of(before.config):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from gateway.mask import MASK, mask_url
 from gateway.settings.expand import Expanded
@@ -28,6 +29,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.sentence}" if self.path else self.sentence
+
+    def where(self, file: Path) -> str:
+        """The file and, where it is known, the line, as compilers print them and editors find them."""
+        return f"{file}:{self.line}" if self.line else str(file)
+
+    def told_of(self, file: Path) -> str:
+        """The whole line that is printed or logged."""
+        return f"{self.where(file)}: {self}"
 
 
 class ConfigError(Exception):

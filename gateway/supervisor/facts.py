@@ -19,3 +19,4 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     coordination_url: str | None
     routes: tuple[str, ...]
     warnings: tuple[str, ...]
+    """Whole lines, each with its file and line."""

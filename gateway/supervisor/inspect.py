@@ -34,7 +34,7 @@ def facts_of(path: Path) -> Facts:
         store_shown=str(config.store.url),
         coordination_url=config.coordination.url.reveal() if config.coordination.url else None,
         routes=tuple(config.routes),
-        warnings=tuple(map(str, loaded.warnings)),
+        warnings=tuple(warning.told_of(path) for warning in loaded.warnings),
     )
 
 
@@ -62,7 +62,7 @@ def main() -> int:
         if PREPARE in sys.argv[2:]:
             prepare(facts)
     except ConfigError as error:
-        sys.stderr.writelines(f"{path}: {problem}\n" for problem in error.problems)
+        sys.stderr.writelines(f"{problem.told_of(path)}\n" for problem in error.problems)
         return 1
     except StoreRefused as error:
         sys.stderr.write(f"{path}: {error}\n")

@@ -57,7 +57,7 @@ def serve(order: Order) -> int:
         return 1
     configure_logging(order.log_level)
     for warning in facts.warnings:
-        log.warning("%s: %s", order.config, warning)
+        log.warning("%s", warning)
     try:
         data, admin = _listen(facts, order.plane)
     except sockets.CannotListen as error:
