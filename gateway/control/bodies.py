@@ -210,11 +210,22 @@ def _field_error(error: ValidationError, kind: type[BaseModel]) -> ApiError:
             sentence = "is missing"
         case "extra_forbidden":
             sentence = f"is not known here; there are {', '.join(sorted(_at(kind, first['loc'][:-1]).model_fields))}"
+        case "model_type" | "dict_type":
+            sentence = f"must be an object{_with_names(kind, first['loc'])}"
         case "value_error":
             sentence = str(first["ctx"]["error"])
         case _:
             sentence = first["msg"].replace("Input should", "must", 1)
     return ApiError(400, f"{where}: {sentence}" if where else sentence, param=where, code="invalid_value")
+
+
+def _with_names(kind: type[BaseModel], path: tuple[int | str, ...]) -> str:
+    """What an object may have in it, where that is a closed list."""
+    try:
+        names = _at(kind, path).model_fields
+    except StopIteration:
+        return ""
+    return f" with {', '.join(names)}"
 
 
 def _at(kind: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:

@@ -195,6 +195,13 @@ def test_the_fallback_can_be_switched_off_and_says_so(admin: Admin) -> None:
     assert [overlay["field"] for overlay in answer.json()["overlay"]] == ["fallback.enabled"]
 
 
+def test_a_body_of_the_wrong_shape_is_told_what_belongs_there(admin: Admin) -> None:
+    answer = admin.act("PATCH", "", {"audit": 0.1})
+    assert answer.json()["error"]["message"] == "audit: must be an object with share"
+    answer = admin.act("PUT", "/split", {"split": [50, 50]})
+    assert answer.json()["error"]["message"] == "split: must be an object"
+
+
 def test_the_confidence_mode_can_be_changed(admin: Admin) -> None:
     body = {"confidence": {"mode": "threshold", "score": "min_logprob", "min": 0.7}}
     answer = admin.act("PATCH", "", body)
