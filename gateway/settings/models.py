@@ -32,6 +32,7 @@ from gateway.settings.fields import (
 )
 from gateway.settings.prices import DatedTokenPrice, Price, RateCard, TokenPrice
 from gateway.settings.references import ADMIN_LISTEN, LISTEN, REFERENCES, reference_problems
+from gateway.settings.retrain import Retrain, Webhook
 from gateway.settings.route_entry import Fallback, Hold, HoldPrefix, Route, Timeouts
 from gateway.settings.secret import SecretUrl
 from gateway.settings.shadow import Shadow
@@ -61,6 +62,7 @@ __all__ = [
     "PrimaryMetric",
     "Provider",
     "RateCard",
+    "Retrain",
     "RiskConfidence",
     "Route",
     "Scope",
@@ -73,6 +75,7 @@ __all__ = [
     "Timeouts",
     "TokenPrice",
     "UtilityConfidence",
+    "Webhook",
 ]
 
 

@@ -10,6 +10,7 @@ from gateway.settings.audit import Audit
 from gateway.settings.confidence import Confidence, ObserveConfidence
 from gateway.settings.experiment import Experiment
 from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, refused
+from gateway.settings.retrain import Retrain
 from gateway.settings.shadow import Shadow
 from gateway.settings.target import Target
 from routing.answer.policy import CONDITIONAL_REASONS
@@ -157,3 +158,4 @@ class Route(Section):
     experiment: Experiment | None = Field(
         default=None, description="A candidate beside a baseline, under a contract. Absent: none."
     )
+    retrain: Retrain = Field(default=Retrain(), description="When a version is due for training again.")

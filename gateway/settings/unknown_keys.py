@@ -10,7 +10,7 @@ from gateway.settings.problems import KeyPath
 from gateway.settings.trees import did_you_mean
 from routing.confidence.gate import ConfidenceMode
 
-NOT_YET_IN_ROUTE = frozenset({"capture", "drift", "retrain", "limits"})
+NOT_YET_IN_ROUTE = frozenset({"capture", "drift", "limits"})
 NOT_YET_IN_MODEL = frozenset({"breaker"})
 """Keys that later versions give a meaning to."""
 

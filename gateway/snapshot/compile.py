@@ -112,6 +112,7 @@ def _route(  # a route and its surroundings
         audit=_audit(name, route.audit, fields),
         targets=route.targets,
         shadow=_shadow(name, route.shadow, fields),
+        retrain=route.retrain,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from gateway.snapshot.experiment_entry import ExperimentEntry
+from gateway.snapshot.retrain_entry import RetrainEntry
 from routing.answer.policy import HoldWindow
 from routing.assignment.ranges import Ranges
 from routing.assignment.targeting import Target
@@ -154,6 +155,8 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that get their arm before the split is asked; the first that fits counts."""
     shadow: ShadowEntry | None = None
     experiment: ExperimentEntry | None = None
+    retrain: RetrainEntry = RetrainEntry()
+    """When a version is due for training again. It moves no traffic, so it is no part of the `ETag`."""
     judges: dict[ModelName, JudgeEntry] = {}
     """By arm, where there is a fallback; an arm that is not there compares nothing."""
 

@@ -20,6 +20,7 @@ from gateway.snapshot.document import (
     TimeoutsEntry,
 )
 from gateway.snapshot.file_sides import shadow_of, targets_of
+from gateway.snapshot.retrain_entry import RetrainEntry, retrain_of
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
@@ -47,6 +48,7 @@ class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...] = ()
     shadow: ShadowEntry | None = None
     experiment: Contract | None = None
+    retrain: RetrainEntry = RetrainEntry()
 
 
 class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +157,7 @@ def _route(route: "settings.Route") -> FileRoute:
         targets=targets_of(route.targets),
         shadow=shadow_of(route.shadow, audit),
         experiment=None if route.experiment is None else route.experiment.contract(),
+        retrain=retrain_of(route.retrain),
     )
 
 
