@@ -46,8 +46,8 @@ COMPARE_FORMS = (
 )
 NO_MAPPING = "must be a mapping, that is, lines of KEY: VALUE"
 PRICE_FORMS = (
-    "is no price; use {input: 2.50, output: 10.00} in dollars per million tokens, a list of these with `from`, or "
-    "{gpu_hour_usd: 1.20, tokens_per_second: 900}"
+    "is no price; use {input: 2.50, output: 10.00} in dollars per million tokens, {gpu_hour_usd: 1.20, "
+    "tokens_per_second: 900}, a list of these with `from`, or {source: genai-prices}"
 )
 NO_HOST = "has no valid host; in a user name or password write / as %2F, @ as %40, # as %23 and ? as %3F"
 
@@ -270,7 +270,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("routes.support.confidence", {"mode": "none"}, "routes.support.confidence: unknown key; it belongs in fallback"),
     *(
         (f"routes.support.{key}", {}, f"routes.support.{key}: {NOT_YET}")
-        for key in ("capture", "drift", "retrain", "limits")
+        for key in ("capture", "drift", "limits")
     ),
     ("routes.support.unit", [], "routes.support.unit: must end with request or key, which every request has"),
     (
