@@ -29,7 +29,7 @@ from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
 from routing.confidence.gate import CALIBRATED_MODES, ConfidenceMode
 from routing.cost.prices import NANO, Price
-from routing.words import ModelName, RouteName
+from routing.words import ModelName, RouteName, TokenKind
 
 Json = dict[str, Any]
 
@@ -216,9 +216,18 @@ def _price(price: Price) -> Json:
     return {
         "version": price.version,
         "since_us": price.since_us,
-        "usd_per_mtok": {kind.value: nano / NANO for kind, nano in price.nanousd_per_mtok.items()},
+        "usd_per_mtok": _per_mtok(price.nanousd_per_mtok),
         "usd_per_request": price.per_request_nanousd / NANO,
+        "tiers": [
+            {"above_input_tokens": tier.above_input_tokens, "usd_per_mtok": _per_mtok(tier.nanousd_per_mtok)}
+            for tier in price.tiers
+        ],
+        "gpu_hour_usd": price.gpu_hour_nanousd / NANO if price.gpu_hour_nanousd else None,
     }
+
+
+def _per_mtok(rates: Mapping[TokenKind, int]) -> Json:
+    return {kind.value: nano / NANO for kind, nano in rates.items()}
 
 
 def _lineage(version: VersionRecord) -> Json:

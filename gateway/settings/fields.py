@@ -18,6 +18,8 @@ RESERVED_NAME = "none"
 """The metrics' label for a request whose route, arm or model is not known."""
 
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
+_WITH_MORE = re.compile(r"\d\s*(?![eE][+-]?\d)[^\d\s.+_-]|[^\d\s.eE+_-]\s*\d")
+"""A number with a currency beside it, or commas in it."""
 NAME_PATTERN = f"^(?!none$){_NAME.pattern}$"
 
 REFERENCE_PATTERN = r"\$\{"
@@ -50,6 +52,12 @@ def check_name(text: str) -> str:
 def _not_a_bool(value: Any) -> Any:  # whatever the file has
     if isinstance(value, bool):
         raise refused("{value} is not a number")
+    return value
+
+
+def _amount(value: Any) -> Any:  # whatever the file has
+    if isinstance(value, str) and _WITH_MORE.search(value):
+        raise refused("{value} is not a number; write the amount alone, which is in US dollars")
     return value
 
 
@@ -101,4 +109,4 @@ Seconds = Annotated[float, Field(gt=0, le=86_400), NUMBER]
 Share = Annotated[float, Field(ge=0, le=1), NUMBER]
 Fraction = Annotated[float, Field(gt=0, lt=1), NUMBER]
 Percent = Annotated[Decimal, Field(ge=0, le=100), AfterValidator(check_percent), NUMBER]
-Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000), AfterValidator(check_price), NUMBER]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000), AfterValidator(check_price), NUMBER, BeforeValidator(_amount)]

@@ -30,7 +30,7 @@ from gateway.settings.fields import (
     check_name,
     refused,
 )
-from gateway.settings.prices import DatedTokenPrice, Price, RateCard, TokenPrice
+from gateway.settings.prices import DatedRateCard, DatedTokenPrice, HostedPrice, Price, RateCard, TokenPrice
 from gateway.settings.references import ADMIN_LISTEN, LISTEN, REFERENCES, reference_problems
 from gateway.settings.retrain import Retrain, Webhook
 from gateway.settings.route_entry import Fallback, Hold, HoldPrefix, Route, Timeouts
@@ -48,12 +48,14 @@ __all__ = [
     "Confidence",
     "Config",
     "Coordination",
+    "DatedRateCard",
     "DatedTokenPrice",
     "Experiment",
     "Fallback",
     "Guardrail",
     "Hold",
     "HoldPrefix",
+    "HostedPrice",
     "Key",
     "Model",
     "NoConfidence",
@@ -203,13 +205,18 @@ class Config(Section):
             {
                 "server": {"listen": self.server.listen, "admin_listen": self.server.admin_listen},
                 "keys": [{"name": key.name, "secret": key.secret.reveal(), "scopes": key.scopes} for key in self.keys],
-                "models": dict(self.models),
+                "models": {name: _priced(model) for name, model in self.models.items()},
                 "routes": {name: _facts(route) for name, route in self.routes.items()},
             }
         )
         if problems:
             raise PydanticCustomError(REFERENCES, "\n".join(map(str, problems)))
         return self
+
+
+def _priced(model: Model) -> dict[str, Any]:
+    price = model.price.model_dump() if isinstance(model.price, HostedPrice) else None
+    return {"base_url": model.base_url, "model": model.model, "price": price}
 
 
 def _facts(route: Route) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.settings.expand import Expanded, has_default
 from gateway.settings.models import Audit, ByJudge, Compare, Config, Experiment, Fallback, Model, Route, Shadow
+from gateway.settings.price_notices import price_warnings
 from gateway.settings.problems import Problem
 from routing.confidence.gate import ConfidenceMode
 from routing.experiment.contract import MetricName
@@ -20,6 +21,7 @@ def warnings_of(config: Config, tree: dict[str, Any], at_us: int) -> Iterator[Pr
         yield Problem(path="keys", sentence=sentence)
     for name, model in config.models.items():
         yield from _api_key(f"models.{name}.api_key", model, tree["models"][name].get("api_key"))
+    yield from price_warnings(config, at_us)
     for name, route in config.routes.items():
         if route.experiment is not None:
             yield from _experiment(f"routes.{name}.experiment", route, route.experiment, at_us)

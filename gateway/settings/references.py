@@ -7,6 +7,7 @@ what is not of the expected shape is somebody else's problem and passed over.
 from collections.abc import Iterator
 
 from gateway.settings.experiment_references import experiment_findings
+from gateway.settings.hosted_prices import price_findings
 from gateway.settings.problems import KeyPath, Problem, dotted, shown
 from gateway.settings.side_references import shadow_findings, target_findings
 from gateway.settings.trees import Finding, Tree, did_you_mean
@@ -25,7 +26,7 @@ REFERENCES = "references"
 def reference_problems(tree: object) -> list[Problem]:
     """Everything that does not fit together, in the order of the file."""
     root = _mapping(tree)
-    findings = (*_listeners(root), *_keys(root), *_scopes(root), *_routes(root))
+    findings = (*_listeners(root), *_keys(root), *price_findings(root.get("models")), *_scopes(root), *_routes(root))
     return [Problem(path=dotted(path), sentence=sentence) for path, sentence in findings]
 
 

@@ -15,6 +15,11 @@ NOT_YET_IN_MODEL = frozenset({"breaker"})
 """Keys that later versions give a meaning to."""
 
 _MODE_MARKS = frozenset(f"<{mode}>" for mode in ConfidenceMode)
+_BESIDE = {
+    "<rate card>": "does not belong beside gpu_hour_usd and tokens_per_second",
+    "<source>": "does not belong beside source, where the prices are looked up",
+}
+_PRICES = frozenset({"<tokens>", *_BESIDE})
 _ENTRY = 3
 """Length of a path such as routes.support.drift."""
 
@@ -28,13 +33,19 @@ def unknown_key(loc: tuple[int | str, ...], path: KeyPath, model: type[BaseModel
         return f"does not belong to mode {str(around).strip('<>')}"
     if around in ("<fields>", "<tolerance>", "<judge>"):
         return f"does not belong beside {str(around).strip('<>')}"
-    if around == "<rate card>":
-        return "does not belong beside gpu_hour_usd and tokens_per_second"
-    if around == "<tokens>" and key == "from":
-        return "belongs in a list of prices, as in [{from: 2026-11-01, input: 2.50, output: 10.00}]"
+    if around in _PRICES and (sentence := _in_price(loc, key)):
+        return sentence
     known = _known_keys(model, loc[:-1])
     inside = next((name for name, children in known.items() if key in children), None)
     return "unknown key" + (f"; it belongs in {inside}" if inside else did_you_mean(key, list(known)))
+
+
+def _in_price(loc: tuple[int | str, ...], key: str) -> str | None:
+    if key in ("until", "to", "end") and "<dated>" in loc:
+        return "is not needed; a price holds until the day from which the next one in the list does"
+    if key == "from":
+        return "belongs in a list of prices, as in [{from: 2026-11-01, input: 2.50, output: 10.00}]"
+    return _BESIDE.get(str(loc[-2]))
 
 
 def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> dict[str, set[str]]:

@@ -1,7 +1,5 @@
 """What a valid configuration file contributes to a snapshot."""
 
-from datetime import UTC, datetime, time
-from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -20,20 +18,16 @@ from gateway.snapshot.document import (
     TimeoutsEntry,
 )
 from gateway.snapshot.file_sides import shadow_of, targets_of
+from gateway.snapshot.prices import prices_of
 from gateway.snapshot.retrain_entry import RetrainEntry, retrain_of
 from routing.answer.policy import HOLD_FULL, HOLD_NONE, HoldWindow
 from routing.assignment.targeting import Target
 from routing.audit.compare import ComparerKind
-from routing.cost.prices import Price, per_mtok, rate_card
 from routing.experiment.contract import Contract
-from routing.words import ModelName, RouteName, TokenKind
+from routing.words import ModelName, RouteName
 
 if TYPE_CHECKING:
     from gateway.settings import models as settings
-    from gateway.settings.prices import TokenPrice
-
-FROM_FILE = "file"
-"""The version of a price that has no date."""
 
 
 class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,43 +92,7 @@ def _model(model: "settings.Model") -> ModelEntry:
         base_url=model.base_url,
         upstream_model=model.model,
         api_key=None if key is None else key.reference or key.reveal().replace("$", "$$"),
-        prices=_prices(model.price),
-    )
-
-
-def _prices(price: "settings.Price | None") -> tuple[Price, ...]:
-    from gateway.settings.prices import RateCard, TokenPrice
-
-    if price is None:
-        return ()
-    if isinstance(price, RateCard):
-        output = rate_card(price.gpu_hour_usd, price.tokens_per_second)
-        return (Price(version=FROM_FILE, nanousd_per_mtok={TokenKind.OUTPUT: output}),)
-    if isinstance(price, TokenPrice):
-        return (_token_price(price, since_us=0, version=FROM_FILE),)
-    return tuple(
-        _token_price(
-            dated,
-            since_us=int(datetime.combine(dated.since, time(), UTC).timestamp()) * 1_000_000,
-            version=dated.since.isoformat(),
-        )
-        for dated in price
-    )
-
-
-def _token_price(price: "TokenPrice", *, since_us: int, version: str) -> Price:
-    usd_by_kind: dict[TokenKind, Decimal | None] = {
-        TokenKind.INPUT: price.input,
-        TokenKind.CACHED_INPUT: price.cached_input,
-        TokenKind.CACHE_WRITE: price.cache_write,
-        TokenKind.OUTPUT: price.output,
-        TokenKind.REASONING: price.reasoning,
-    }
-    return Price(
-        since_us=since_us,
-        version=version,
-        nanousd_per_mtok={kind: per_mtok(usd) for kind, usd in usd_by_kind.items() if usd is not None},
-        per_request_nanousd=nanousd(price.per_request),
+        prices=prices_of(model),
     )
 
 

@@ -18,15 +18,28 @@ MILLION = 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """What requests with a long input cost: all their tokens, not only those beyond the bound."""
+
+    above_input_tokens: int
+    """Of requests with more, cached ones and written ones among them."""
+    nanousd_per_mtok: Mapping[TokenKind, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What one model costs from a moment on. A kind without a price of its own is billed as its parent."""
 
     since_us: int = 0
     """UTC microseconds since 1970; 0 for always."""
     version: str
-    """Names the price in records: the date it holds from, or `file`."""
+    """Names the price in records: the date it holds from, or `file`, or the source that it was taken from."""
     nanousd_per_mtok: Mapping[TokenKind, int]
     per_request_nanousd: int = 0
+    tiers: tuple[Tier, ...] = ()
+    """Ascending. The last whose bound a request's input exceeds stands in place of `nanousd_per_mtok`."""
+    gpu_hour_nanousd: int = 0
+    """Of a rate card: what an hour of the hardware costs, used or not. No request is billed by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +95,7 @@ def cost_nanousd(price: Price, usage: Usage) -> int:
 
 def cost_of_kinds(price: Price, tokens_by_kind: Mapping[TokenKind, int]) -> int:
     """As `cost_nanousd`, from tokens told apart already."""
-    rates = price.nanousd_per_mtok
+    rates = price.nanousd_per_mtok if not price.tiers else _rates_by_tier(price, tokens_by_kind)
     total = price.per_request_nanousd
     for kind, tokens in tokens_by_kind.items():
         rate = rates.get(kind)
@@ -91,6 +104,15 @@ def cost_of_kinds(price: Price, tokens_by_kind: Mapping[TokenKind, int]) -> int:
         if rate:
             total += half_even(tokens * rate, MILLION)
     return total
+
+
+def _rates_by_tier(price: Price, tokens_by_kind: Mapping[TokenKind, int]) -> Mapping[TokenKind, int]:
+    inputs = sum(tokens_by_kind.get(kind, 0) for kind in (_INPUT, _CACHED_INPUT, _CACHE_WRITE))
+    rates = price.nanousd_per_mtok
+    for tier in price.tiers:
+        if inputs > tier.above_input_tokens:
+            rates = tier.nanousd_per_mtok
+    return rates
 
 
 def half_even(numerator: int, denominator: int) -> int:

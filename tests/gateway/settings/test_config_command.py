@@ -99,7 +99,8 @@ def test_show_prints_the_effective_configuration_without_secrets() -> None:
     assert result.exit_code == 0
     assert "planted" not in result.output
     assert tree["keys"][0] == {"name": "app", "secret": "********", "scopes": ["inference"]}
-    assert tree["models"]["large"]["price"] == {"input": 2.5, "cached_input": 1.25, "output": 10, "per_request": 0}
+    price = {"input": 2.5, "cached_input": 1.25, "output": 10, "per_request": 0, "currency": "USD"}
+    assert tree["models"]["large"]["price"] == price
     assert tree["coordination"] == {"url": None}
     assert tree["routes"]["support"]["timeouts"]["total_s"] == 600
 

@@ -69,7 +69,13 @@ def test_a_file_is_read_back_as_it_was() -> None:
         (None, ()),
         (
             {"gpu_hour_usd": Decimal("1.20"), "tokens_per_second": Decimal(900)},
-            (Price(version="file", nanousd_per_mtok={TokenKind.OUTPUT: 370_370_370}),),
+            (
+                Price(
+                    version="file",
+                    nanousd_per_mtok={TokenKind.OUTPUT: 370_370_370},
+                    gpu_hour_nanousd=1_200_000_000,
+                ),
+            ),
         ),
         (
             {
@@ -93,6 +99,7 @@ def test_a_file_is_read_back_as_it_was() -> None:
         (
             [
                 {"input": Decimal(2), "output": Decimal(4), "from": "2026-11-01"},
+                {"gpu_hour_usd": Decimal("3.6"), "tokens_per_second": Decimal(1000), "from": "2026-11-02"},
                 {"input": Decimal(1), "output": Decimal(2), "from": "1970-01-02"},
             ],
             (
@@ -105,6 +112,12 @@ def test_a_file_is_read_back_as_it_was() -> None:
                     since_us=1_793_491_200_000_000,
                     version="2026-11-01",
                     nanousd_per_mtok={TokenKind.INPUT: 2_000_000_000, TokenKind.OUTPUT: 4_000_000_000},
+                ),
+                Price(
+                    since_us=1_793_577_600_000_000,
+                    version="2026-11-02",
+                    nanousd_per_mtok={TokenKind.OUTPUT: 1_000_000_000},
+                    gpu_hour_nanousd=3_600_000_000,
                 ),
             ),
         ),

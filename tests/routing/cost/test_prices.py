@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.cost.prices import Price, Usage, cost_nanousd, half_even, per_mtok, price_at, rate_card
+from routing.cost.prices import Price, Tier, Usage, cost_nanousd, half_even, per_mtok, price_at, rate_card
 from routing.words import TokenKind
 
 HOSTED = Price(
@@ -184,3 +185,34 @@ def test_the_price_of_a_moment(at_us: int, version: str | None) -> None:
 def test_an_undated_price_always_holds_and_no_price_never_does() -> None:
     assert price_at([HOSTED], 0) is HOSTED
     assert price_at([], FROM_NOVEMBER) is None
+
+
+BY_SIZE = Price(
+    version="file",
+    nanousd_per_mtok={TokenKind.INPUT: 2 * 10**9, TokenKind.CACHED_INPUT: 10**9, TokenKind.OUTPUT: 6 * 10**9},
+    per_request_nanousd=5,
+    tiers=(
+        Tier(above_input_tokens=1_000, nanousd_per_mtok={TokenKind.INPUT: 4 * 10**9, TokenKind.OUTPUT: 12 * 10**9}),
+        Tier(above_input_tokens=2_000, nanousd_per_mtok={TokenKind.INPUT: 8 * 10**9, TokenKind.OUTPUT: 24 * 10**9}),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "nanousd"),
+    [
+        pytest.param(Usage(input=1_000, output=10), 2_060_005, id="the bound itself is below"),
+        pytest.param(Usage(input=1_001, output=10), 4_124_005, id="above it all tokens cost more, also those before"),
+        pytest.param(Usage(input=2_001, output=0), 16_008_005, id="the last bound that is exceeded counts"),
+        pytest.param(Usage(input=1_001, cached_input=900, output=0), 4_004_005, id="cached tokens are input"),
+        pytest.param(Usage(input=1_001, cache_write=1_001, output=0), 4_004_005, id="and so are written ones"),
+        pytest.param(Usage(input=0, output=5_000), 30_000_005, id="output is not"),
+    ],
+)
+def test_tiers_are_chosen_by_the_size_of_the_whole_input(usage: Usage, nanousd: int) -> None:
+    assert cost_nanousd(BY_SIZE, usage) == nanousd
+
+
+def test_the_hour_of_the_hardware_is_no_part_of_a_requests_price() -> None:
+    usage = Usage(input=10, output=900)
+    assert cost_nanousd(replace(CARD, gpu_hour_nanousd=10**12), usage) == cost_nanousd(CARD, usage)
