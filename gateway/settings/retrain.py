@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import ipaddress
 import re
 from typing import Annotated, Final
 
@@ -11,20 +10,12 @@ from pydantic import AfterValidator, Field
 from gateway.settings.addresses import check_base_url
 from gateway.settings.fields import NUMBER, ClientSecret, Section, refused
 from gateway.settings.secret import Secret
+from gateway.webhooks.signature import SECRET_PREFIX
+from serving.webhook_address import is_loopback, is_nowhere
 
-SECRET_PREFIX: Final = "whsec_"
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
-_LOOPBACK_NAME: Final = "localhost"
 _USER: Final = re.compile(r"https?://[^/]*@")
 _HOST: Final = re.compile(r"https?://(?:\[([^\]]*)\]|([^/:?#]*))")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, a name or an address without brackets, is this machine and nothing else."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == _LOOPBACK_NAME
 
 
 def _webhook_url(text: str) -> str:
@@ -40,18 +31,9 @@ def _webhook_url(text: str) -> str:
         raise refused(
             "{value} must begin with https://; http:// is for this machine alone, as in http://127.0.0.1:9000"
         )
-    if _is_nowhere(host):
+    if is_nowhere(host):
         raise refused("{value} is an address that no receiver has")
     return before + question + query
-
-
-def _is_nowhere(host: str) -> bool:
-    """Whether it is an address that would reach a machine's own metadata, many machines, or none."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def _webhook_secret(secret: Secret) -> Secret:

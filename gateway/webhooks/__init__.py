@@ -1,0 +1,1 @@
+"""Messages to receivers outside: signed, sent until they are taken, once each."""

@@ -1,0 +1,88 @@
+"""One attempt to hand a message to a webhook's receiver: no redirect, no proxy, no address that it must not reach."""
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from serving.webhook_address import reachable
+
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 10.0
+_PORTS: Final = {"http": 80, "https": 443}
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""The addresses of a host, by name and port; raises `OSError` where there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of an attempt."""
+
+    status: int | None = None
+    """The receiver's; `None` where none came."""
+    error: str | None = None
+    """Why it came to nothing, in a sentence; `None` where it was taken."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the receiver has it."""
+        return self.error is None
+
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether the receiver says that it never wants any again."""
+        return self.status == httpx.codes.GONE
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """Ask the system."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, resolver: Resolve = resolve) -> Answer:
+    """Send a message, and say what came of it. Nothing of the answer but its status is read.
+
+    The connection goes to an address that was looked at, so a name that changes its mind in between reaches nothing
+    else: a machine's own services are for receivers whose name says so, link-local addresses (the metadata of a cloud)
+    are for nobody.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    try:
+        address = reachable(host, resolver(host, port))
+    except OSError as error:
+        return Answer(error=f"the name {host} cannot be resolved: {error.strerror or error}")
+    if address is None:
+        return Answer(error=f"{host} has no address that a receiver may have")
+    bracketed = f"[{address}]" if address.version == 6 else str(address)
+    target = urlunsplit((parts.scheme, f"{bracketed}:{port}", parts.path or "/", parts.query, ""))
+    sent = {**headers, "host": parts.netloc, "content-type": "application/json", "user-agent": "fallgate"}
+    return _send(target, body, sent, host)
+
+
+def _send(target: str, body: bytes, headers: Mapping[str, str], host: str) -> Answer:
+    limits = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+    # The certificate is checked against the name, although the connection is made to the address.
+    named = {"sni_hostname": host}
+    try:
+        with (
+            httpx.Client(timeout=limits, trust_env=False, follow_redirects=False) as client,
+            client.stream("POST", target, content=body, headers=dict(headers), extensions=named) as answer,
+        ):
+            return _read(answer.status_code)
+    except httpx.TimeoutException:
+        return Answer(error=f"{host} did not answer in time")
+    except httpx.HTTPError as error:
+        return Answer(error=f"{host} cannot be reached: {error or type(error).__name__}")
+
+
+def _read(status: int) -> Answer:
+    if 200 <= status < 300:
+        return Answer(status=status)
+    if 300 <= status < 400:
+        return Answer(status=status, error=f"the receiver answers {status}, and redirects are not followed")
+    return Answer(status=status, error=f"the receiver answers {status}")
