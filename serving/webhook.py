@@ -77,7 +77,7 @@ def _send(target: str, body: bytes, headers: Mapping[str, str], host: str) -> An
     except httpx.TimeoutException:
         return Answer(error=f"{host} did not answer in time")
     except httpx.HTTPError as error:
-        return Answer(error=f"{host} cannot be reached: {error or type(error).__name__}")
+        return Answer(error=f"{host} cannot be reached: {str(error) or type(error).__name__}")
 
 
 def _read(status: int) -> Answer:
