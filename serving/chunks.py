@@ -66,11 +66,11 @@ class ChunkReader:
         "_structure",
         "_summed",
         "_unfinished",
+        "_usages",
         "finish_reason",
         "has_content",
         "is_done",
         "tokens",
-        "usage",
     )
 
     def __init__(
@@ -108,7 +108,7 @@ class ChunkReader:
         """Content tokens, by log-probabilities where there are some, else by chunks."""
         self.has_content = False
         self.finish_reason: str | None = None
-        self.usage: Usage | None = None
+        self._usages = (NULL, NULL)
         self.is_done = False
 
     def read(self, payload: bytes) -> bytes | None:
@@ -132,14 +132,24 @@ class ChunkReader:
         # What is absent is the default itself, which is quicker told than null.
         if chunk.error is not NULL and bytes(chunk.error) != b"null":
             raise Faulted("the model's server reported an error within its answer", upstream_status=200)
-        if chunk.usage is not NULL:
-            self.usage = usage_of(chunk.usage) or self.usage
+        has_usage = chunk.usage is not NULL and bytes(chunk.usage) != b"null"
+        if has_usage:
+            self._usages = (
+                self._usages[-1],
+                chunk.usage,
+            )  # each counts from the start, so that the others are not read
         if not chunk.choices:
-            return payload if self._shows_usage or bytes(chunk.usage) == b"null" else None
+            return payload if self._shows_usage or not has_usage else None
         self._opening = self._opening or payload
         for choice in chunk.choices:
             payload = self._take(choice, payload)
         return payload
+
+    @property
+    def usage(self) -> Usage | None:
+        """As it was reported last, or before that where the last is not to be believed; `None` where it was not."""
+        before, last = self._usages
+        return usage_of(last) or usage_of(before)
 
     @property
     def answer_id(self) -> str | None:

@@ -70,6 +70,8 @@ OPENAI_ONLY = frozenset(
 DROPPED: Mapping[str, frozenset[str]] = {"openai": VLLM_ONLY, "vllm": OPENAI_ONLY}
 """By provider. `echo` and `best_of` of a text completion are kept, see `to_upstream`."""
 
+_RUNNING_USAGE = "continuous_usage_stats"
+"""A stream option of vLLM's, which counts only beside `include_usage`."""
 _TEXT_COMPLETION = frozenset({"echo", "best_of"})
 
 
@@ -99,8 +101,7 @@ def to_upstream(
         if "logprob_token_ids" not in request:  # with these vLLM returns the alternatives that they name
             request["top_logprobs"] = max(request.get("top_logprobs") or 0, ALTERNATIVES)
     if request.get("stream"):
-        # Without usage nobody knows what a stream cost; it is taken out again for clients who did not ask.
-        request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
+        request["stream_options"] = _stream_options(request.get("stream_options") or {}, provider)
     else:
         request.pop("stream_options", None)
     try:
@@ -112,3 +113,11 @@ def to_upstream(
             param=None,
             error_code="invalid_request",
         ) from error
+
+
+def _stream_options(asked: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    # Without usage nobody knows what a stream cost; it is taken out again for clients who did not ask.
+    options = {**asked, "include_usage": True}
+    if _RUNNING_USAGE in options and not (provider == "vllm" and asked.get("include_usage")):
+        del options[_RUNNING_USAGE]
+    return options

@@ -1,7 +1,7 @@
 """One model as the data plane sees it: where it is, whether it may be asked, and a call to it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
@@ -10,6 +10,7 @@ from typing import Literal
 from routing.resilience.breaker import Breaker
 from routing.words import ModelName
 from serving.errors import NotAdmitted, StaleConnection, TimedOut, Unreachable, UpstreamError
+from serving.usage import PromptScale
 from serving.wire.connection import Connection
 from serving.wire.pool import Origin, Pool
 
@@ -35,6 +36,8 @@ class Upstream:
         self.name = name
         self.address = address
         self.breaker = breaker
+        self.prompts = PromptScale()
+        """By which a request's tokens are estimated where it did not report them."""
         origin = Origin.of(address.base_url)
         self._pool = Pool(origin)
         self._trouble: str | None = None
@@ -55,8 +58,17 @@ class Upstream:
         if not self.breaker.admits(now_s):
             raise NotAdmitted("the model has failed too often lately", retry_after_s=self.breaker.retry_after_s(now_s))
 
-    async def open(self, path: str, body: bytes, *, request_id: str, connect_s: float, deadline_s: float) -> Connection:
-        """Send a request, and wait for status and headers of its answer.
+    async def open(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        request_id: str,
+        connect_s: float,
+        deadline_s: float,
+        on_sent: Callable[[], object] = bool,
+    ) -> Connection:
+        """Send a request, and wait for status and headers of its answer. `on_sent` is called in between.
 
         A kept-alive connection that the upstream closes before any byte of an answer cost nothing and proves nothing:
         the request is then sent once more, over a fresh one. The connection is the caller's until it is released or
@@ -69,10 +81,10 @@ class Upstream:
         connection = self._pool.reuse()
         if connection is not None:
             try:
-                return await _headed(connection, request, deadline_s)
+                return await _headed(connection, request, deadline_s, on_sent)
             except StaleConnection:
                 pass
-        return await _headed(await self._connect(connect_s, deadline_s), request, deadline_s)
+        return await _headed(await self._connect(connect_s, deadline_s), request, deadline_s, on_sent)
 
     async def _connect(self, connect_s: float, deadline_s: float) -> Connection:
         left_s = deadline_s - monotonic()
@@ -117,8 +129,11 @@ def _hint(error: UpstreamError, address: Address) -> str:
     return f"{status}; is {address.model!r} the name that this server has for it?"
 
 
-async def _headed(connection: Connection, request: bytes, deadline_s: float) -> Connection:
+async def _headed(
+    connection: Connection, request: bytes, deadline_s: float, on_sent: Callable[[], object]
+) -> Connection:
     connection.send(request, deadline_s)
+    on_sent()
     has_head = False
     try:
         await connection.head()

@@ -1,19 +1,52 @@
-"""Token counts as upstreams report them, or as the gateway must estimate them."""
+"""Token counts as upstreams report them, or as the gateway must estimate them.
 
-from typing import Any
+An estimate is needed for an answer that nobody waited for to its end, since usage comes last. Of its output tokens are
+counted as they come; its input is judged by the size of the request, at the rate of the answers that did report it.
+vLLM would report usage with each chunk when asked (`continuous_usage_stats`), and is not asked: every stream would be
+dearer to read, by a twentieth where usage is only cut out and by a fifth where it is parsed too, for the sake of the
+few that break off, and a rate card bills output alone.
+"""
+
+from typing import Any, Final
 
 import msgspec
 
 from routing.cost.prices import Usage
 
 _MAX_TOKENS = 100_000_000
-_CHARS_PER_TOKEN = 4
-"""A rule of thumb for English text, used only where the upstream gave no usable count."""
+_BYTES_PER_TOKEN: Final = 4
+"""A rule of thumb for English text."""
+_PRIOR_TOKENS: Final = 250
+_MEMORY_BYTES: Final = 1_000_000
+
+
+class PromptScale:
+    """How many tokens of one model the bytes of a request come to: by a rule of thumb, then by what it reported."""
+
+    __slots__ = ("_bytes", "_tokens")
+
+    def __init__(self) -> None:
+        self._tokens: float = _PRIOR_TOKENS
+        self._bytes: float = _PRIOR_TOKENS * _BYTES_PER_TOKEN
+
+    def learn(self, prompt_bytes: int, usage: Usage) -> None:
+        """Take in what an answer reported. Later ones count for more."""
+        self._bytes += prompt_bytes
+        self._tokens += usage.input
+        if self._bytes > _MEMORY_BYTES:
+            self._bytes /= 2
+            self._tokens /= 2
+
+    def estimate(self, prompt_bytes: int, output_tokens: int) -> Usage:
+        """What was probably used: tokens that were seen, and the size of the request for the rest."""
+        return Usage(input=int(prompt_bytes * self._tokens / self._bytes), output=output_tokens, is_estimated=True)
 
 
 class _InputDetails(msgspec.Struct):
     cached_tokens: Any = 0
     cache_write_tokens: Any = 0
+    cache_creation_tokens: Any = 0
+    """What proxies of hosted models call it."""
 
 
 class _OutputDetails(msgspec.Struct):
@@ -23,6 +56,8 @@ class _OutputDetails(msgspec.Struct):
 class _Reported(msgspec.Struct):
     prompt_tokens: Any = None
     completion_tokens: Any = None
+    prompt_cache_hit_tokens: Any = 0
+    """DeepSeek's word for cached ones, which are part of the prompt's there too."""
     prompt_tokens_details: _InputDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
 
@@ -42,18 +77,16 @@ def usage_of(raw: bytes | memoryview) -> Usage | None:
     if not _is_count(completion):
         return None
     inputs, outputs = reported.prompt_tokens_details, reported.completion_tokens_details
+    cached = _part(inputs.cached_tokens if inputs else reported.prompt_cache_hit_tokens, reported.prompt_tokens)
+    # Whatever is claimed of parts, together they are no more than the whole, which is billed once.
+    fresh = reported.prompt_tokens - cached
     return Usage(
         input=reported.prompt_tokens,
         output=completion,
-        cached_input=_part(inputs.cached_tokens if inputs else 0, reported.prompt_tokens),
-        cache_write=_part(inputs.cache_write_tokens if inputs else 0, reported.prompt_tokens),
+        cached_input=cached,
+        cache_write=_part(inputs.cache_write_tokens or inputs.cache_creation_tokens, fresh) if inputs else 0,
         reasoning=_part(outputs.reasoning_tokens if outputs else 0, completion),
     )
-
-
-def estimated_usage(prompt_bytes: int, output_tokens: int) -> Usage:
-    """What was probably used: tokens that were seen, and the size of the request for the rest."""
-    return Usage(input=prompt_bytes // _CHARS_PER_TOKEN, output=output_tokens, is_estimated=True)
 
 
 def _is_count(value: object) -> bool:

@@ -14,7 +14,6 @@ from routing.words import ModelName, Purpose, Result
 from serving.dialect import to_upstream
 from serving.errors import NotAdmitted, UpstreamError
 from serving.statuses import error_of
-from serving.usage import estimated_usage
 from serving.whole import WholeAnswer, read_whole
 
 _CHAT: Final = "/chat/completions"
@@ -98,7 +97,9 @@ class BackgroundCalls:
         result, error = Result.CANCELLED, None
         try:
             answer = await self._answer(live, purpose, path, body, is_chat=is_chat)
-            usage = answer.usage or estimated_usage(self._exchange.inquiry.size_bytes, answer.output_tokens_seen)
+            usage = answer.usage or live.upstream.prompts.estimate(
+                self._exchange.inquiry.size_bytes, answer.output_tokens_seen
+            )
             result = Result.INVALID if answer.flaw else Result.COMPLETED
             self._admission.note(model, None, monotonic())
             return answer

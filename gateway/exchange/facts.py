@@ -82,6 +82,8 @@ class Attempt:
     answer_id: str | None = None
     """The upstream's own name for the answer."""
     output_tokens_seen: int = 0
+    is_sent: bool = False
+    """The model has the request, and may be working on it."""
     answer: Answer | None = None
     """What it said, kept only for an audit or a shadow."""
 
@@ -89,6 +91,25 @@ class Attempt:
     def is_judged_whole(self) -> bool:
         """Whether the whole answer was judged, in time or late."""
         return self.late is not None or (self.judgement is not None and not self.is_judged_by_prefix)
+
+    def note_sent(self) -> None:
+        """Note that the model has the request."""
+        self.is_sent = True
+
+    def note_usage(self, reported: Usage | None, prompt_bytes: int, output_tokens: int) -> None:
+        """Note what an answer, or what there was of it, has used: as reported, or else as far as can be told."""
+        prompts = self.live.upstream.prompts
+        if reported is not None:
+            prompts.learn(prompt_bytes, reported)
+        self.usage = reported or prompts.estimate(prompt_bytes, output_tokens)
+
+    def note_unanswered(self, prompt_bytes: int) -> None:
+        """Note that nobody waits any longer for an answer of which nothing has come: its prompt was read, or will be.
+
+        What a whole answer had made by then nobody knows.
+        """
+        if self.is_sent and self.usage is None:
+            self.note_usage(None, prompt_bytes, 0)
 
     def fail(self, error: UpstreamError) -> AttemptEnd:
         """Note a failure, tell the breaker, and say what the flow is to make of it."""
@@ -229,4 +250,5 @@ async def call_upstream(exchange: Exchange, attempt: Attempt, *, judges: bool, d
         request_id=exchange.head.request_id,
         connect_s=exchange.route.timeouts.connect_s,
         deadline_s=deadline_s,
+        on_sent=attempt.note_sent,
     )

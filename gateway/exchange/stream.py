@@ -11,7 +11,6 @@ from routing.confidence.gate import Gate, Judgement
 from serving.chunks import DONE, ChunkReader
 from serving.errors import Broken, TimedOut
 from serving.sse import EventSplitter
-from serving.usage import estimated_usage
 from serving.wire.connection import Connection
 
 COMMENT_AFTER_S = 15.0
@@ -121,7 +120,7 @@ class AnswerStream:
         The whole of it is judged late, unless it was before. A part is no whole answer, and judged by no measure of it.
         """
         reader, attempt = self._reader, self._attempt
-        attempt.usage = reader.usage or estimated_usage(prompt_bytes, reader.tokens)
+        attempt.note_usage(reader.usage, prompt_bytes, reader.tokens)
         attempt.output_tokens_seen = reader.tokens
         attempt.finish_reason, attempt.answer_id = reader.finish_reason, reader.answer_id
         if not self.has_ended:

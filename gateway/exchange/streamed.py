@@ -9,7 +9,7 @@ from routing.answer.hold import HoldState, window_of
 from routing.answer.outcomes import AttemptEnd, Call, Completed, Doubted
 from routing.words import Result
 from serving.chunks import ChunkReader
-from serving.errors import Malformed, UpstreamError
+from serving.errors import Malformed, TimedOut, UpstreamError
 from serving.statuses import error_of
 from serving.whole import read_whole
 from serving.wire.connection import Connection
@@ -30,17 +30,21 @@ class StreamAttempts:
             admit(attempt)
             stream = await self._open(attempt)
         except UpstreamError as error:
+            self._note_unanswered(attempt, error)
             return attempt.fail(error)
         except asyncio.CancelledError:
+            self._note_unanswered(attempt, None)
             attempt.break_off()
             raise
         try:
             return await self._judge(call, attempt, stream)
         except UpstreamError as error:
             self._give_up(stream)
+            self._note_unanswered(attempt, error)
             return attempt.fail(error)
         except asyncio.CancelledError:
             self._give_up(stream)
+            self._note_unanswered(attempt, None)
             attempt.break_off()
             raise
 
@@ -49,6 +53,11 @@ class StreamAttempts:
         stream.close()
         if stream.has_content:
             stream.settle(None, self._exchange.inquiry.size_bytes)
+
+    def _note_unanswered(self, attempt: Attempt, error: UpstreamError | None) -> None:
+        """Of an attempt that ended before anything had come: whether it was given up, so that it was paid for."""
+        if error is None or isinstance(error, TimedOut):
+            attempt.note_unanswered(self._exchange.inquiry.size_bytes)
 
     def _abandon(self, stream: AnswerStream, attempt: Attempt) -> None:
         """Give a doubtful stream up. For an audit it goes on where nobody waits for it, so that all of it is known."""

@@ -6,9 +6,8 @@ from gateway.clock import Clock
 from gateway.exchange.facts import Attempt, Exchange, admit, call_upstream
 from routing.answer.outcomes import AttemptEnd, Call, Completed
 from routing.words import Result
-from serving.errors import UpstreamError
+from serving.errors import TimedOut, UpstreamError
 from serving.statuses import error_of
-from serving.usage import estimated_usage
 from serving.whole import WholeAnswer, read_whole
 
 
@@ -29,12 +28,15 @@ class WholeAttempts:
             admit(attempt)
             answer = await self._ask(attempt, self._deadline_s(call, attempt), judges=gate is not None)
         except UpstreamError as error:
+            if isinstance(error, TimedOut):
+                attempt.note_unanswered(exchange.inquiry.size_bytes)
             return attempt.fail(error)
         except asyncio.CancelledError:
+            attempt.note_unanswered(exchange.inquiry.size_bytes)
             attempt.break_off()
             raise
         self.answers[call.number] = answer
-        attempt.usage = answer.usage or estimated_usage(exchange.inquiry.size_bytes, answer.output_tokens_seen)
+        attempt.note_usage(answer.usage, exchange.inquiry.size_bytes, answer.output_tokens_seen)
         attempt.finish_reason, attempt.answer_id = answer.finish_reason, answer.answer_id
         attempt.judgement = gate.judge(answer.features) if gate is not None else None
         attempt.flaw = answer.flaw
