@@ -107,6 +107,14 @@ class AdminClient:
             path = path.partition("&before_id=")[0] + f"&before_id={following}" if following is not None else None
         return found
 
+    def get(self, things: str, name: str | None = None) -> Json:
+        """All of a kind, such as `/versions`, or the one of a name."""
+        return self._ask("GET", f"/admin/v1{things}" + ("" if name is None else f"/{quote(name, safe='')}"))
+
+    def put(self, things: str, name: str, path: str, body: Json) -> Json:
+        """Give something that belongs to one of a kind, such as a model's `/lineage`."""
+        return self._ask("PUT", f"/admin/v1{things}/{quote(name, safe='')}{path}", body=body)
+
     def change(self, method: str, route: str, path: str, etag: str, body: Json) -> Json:
         """Change a route that was read with this tag; the route as it is then."""
         return self._ask(method, f"/admin/v1/routes/{quote(route, safe='')}{path}", {"if-match": etag}, body)

@@ -21,6 +21,7 @@ from gateway.control.endpoints import (
     requests,
     routes,
     shadow,
+    versions,
 )
 from gateway.control.guard import AdminGuard
 from gateway.control.parts import Parts
@@ -64,6 +65,7 @@ def build_app(parts: Parts) -> AsgiApp:
         experiment,
         experiment_looks,
         shadow,
+        versions,
     ):
         endpoints.add(app, parts)
     not_yet.add(app)

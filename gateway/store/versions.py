@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from gateway.clock import now_us
 from gateway.store.codec import dump, load_any
@@ -29,20 +29,27 @@ class VersionRecord:
 
 def record(store: Store, model: str, lineage: Mapping[str, Any], *, clock: Callable[[], int] = now_us) -> None:
     """Keep a version's lineage. Nothing changes where it is what is known already."""
+    with store.writing() as connection:
+        put(connection, model, lineage, clock())
+
+
+def put(connection: Connection, model: str, lineage: Mapping[str, Any], at_us: int) -> bool:
+    """As `record`, within a transaction; whether it says something new."""
     dataset = lineage.get("dataset")
     row = {
         "model": model,
         "lineage": dump(lineage),
         "dataset_sha256": _text(dataset.get("sha256") if isinstance(dataset, Mapping) else None),
         "base_model": _text(lineage.get("base_model")),
-        "registered_us": clock(),
+        "registered_us": at_us,
     }
     same_model = versions.c.model == model
-    with store.writing() as connection:
-        known = connection.execute(select(versions.c.lineage).where(same_model)).scalar()
-        if known != row["lineage"]:
-            connection.execute(delete(versions).where(same_model))
-            connection.execute(insert(versions), row)
+    known = connection.execute(select(versions.c.lineage).where(same_model)).scalar()
+    if known == row["lineage"]:
+        return False
+    connection.execute(delete(versions).where(same_model))
+    connection.execute(insert(versions), row)
+    return True
 
 
 def listing(store: Store) -> list[VersionRecord]:
