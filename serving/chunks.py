@@ -12,7 +12,7 @@ from serving.logprobs import NULL, Rewrite
 from serving.said import Said, call_texts, text_of
 from serving.structure import Structure
 from serving.tokens import StreamTokens
-from serving.usage import usage_of
+from serving.usage import ShownUsage, usage_of
 from serving.whole import INVALID_STRUCTURE, check_text
 
 DONE = b"[DONE]"
@@ -57,6 +57,7 @@ class ChunkReader:
 
     __slots__ = (
         "_has_answer",
+        "_hides_running_usage",
         "_is_refused",
         "_json",
         "_opening",
@@ -77,7 +78,7 @@ class ChunkReader:
         self,
         *,
         judges: bool,
-        shows_usage: bool,
+        shown_usage: ShownUsage,
         rewrite: Rewrite | None = None,
         choices: int = 1,
         structure: Structure | None = None,
@@ -86,7 +87,7 @@ class ChunkReader:
         """
         Args:
             judges: the features are wanted.
-            shows_usage: the client asked for usage.
+            shown_usage: as much as the client asked for.
             rewrite: what becomes of log-probabilities before the client gets them.
             choices: how many answers the stream is to bring. With several there are no features.
             structure: what the client asked for.
@@ -96,7 +97,8 @@ class ChunkReader:
         is_json = structure is not None and structure.wants_json
         self._summed = StreamTokens(is_json=is_json) if judges else None
         self._rewrite = rewrite
-        self._shows_usage = shows_usage
+        self._shows_usage = shown_usage is not ShownUsage.NONE
+        self._hides_running_usage = shown_usage is not ShownUsage.ALL
         self._unfinished = choices
         self._structure = structure
         self._said = Said() if keeps_text or structure is not None else None
@@ -132,7 +134,7 @@ class ChunkReader:
         # What is absent is the default itself, which is quicker told than null.
         if chunk.error is not NULL and bytes(chunk.error) != b"null":
             raise Faulted("the model's server reported an error within its answer", upstream_status=200)
-        has_usage = chunk.usage is not NULL and bytes(chunk.usage) != b"null"
+        has_usage = chunk.usage is not NULL and len(chunk.usage) != len(b"null")
         if has_usage:
             self._usages = (
                 self._usages[-1],
@@ -140,6 +142,8 @@ class ChunkReader:
             )  # each counts from the start, so that the others are not read
         if not chunk.choices:
             return payload if self._shows_usage or not has_usage else None
+        if has_usage and self._hides_running_usage:
+            payload = _without_usage(payload, chunk.usage)
         self._opening = self._opening or payload
         for choice in chunk.choices:
             payload = self._take(choice, payload)
@@ -243,3 +247,10 @@ def _says_something(choice: _Choice) -> bool:
         or delta.reasoning_content
         or delta.reasoning
     )
+
+
+def _without_usage(payload: bytes, usage: bytes) -> bytes:
+    """A chunk with `null` for its usage, as chunks have it whose usage is still to come."""
+    # It stands behind the choices; and its bare quotes cannot occur within a string.
+    head, _, tail = payload.rpartition(usage)
+    return b"%bnull%b" % (head, tail)

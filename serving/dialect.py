@@ -7,6 +7,7 @@ import orjson
 
 from serving.errors import RequestRejected
 from serving.logprobs import ALTERNATIVES
+from serving.usage import ShownUsage
 
 VLLM_ONLY = frozenset(
     {
@@ -101,7 +102,7 @@ def to_upstream(
         if "logprob_token_ids" not in request:  # with these vLLM returns the alternatives that they name
             request["top_logprobs"] = max(request.get("top_logprobs") or 0, ALTERNATIVES)
     if request.get("stream"):
-        request["stream_options"] = _stream_options(request.get("stream_options") or {}, provider)
+        request["stream_options"] = _stream_options(body, provider, asks_logprobs=asks_logprobs)
     else:
         request.pop("stream_options", None)
     try:
@@ -115,9 +116,34 @@ def to_upstream(
         ) from error
 
 
-def _stream_options(asked: Mapping[str, Any], provider: str) -> dict[str, Any]:
+def shown_usage(body: Mapping[str, Any], *, provider: str, asks_logprobs: bool) -> ShownUsage:
+    """How much of a stream's usage is for the client."""
+    if not (body.get("stream_options") or {}).get("include_usage"):
+        return ShownUsage.NONE
+    is_ours = _asks_running_usage(provider, asks_logprobs=asks_logprobs) and not _wants_running_usage(body)
+    return ShownUsage.LAST if is_ours else ShownUsage.ALL
+
+
+def _asks_running_usage(provider: str, *, asks_logprobs: bool) -> bool:
+    """Whether usage is asked for in every chunk, on the gateway's own behalf.
+
+    It is the only way to know what a stream came to that breaks off: a chunk may bring several tokens. Where the
+    gateway gets log-probabilities, it counts those instead, which costs it nothing more.
+    """
+    return provider == "vllm" and not asks_logprobs
+
+
+def _wants_running_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options") or {}
+    return bool(options.get("include_usage") and options.get(_RUNNING_USAGE))
+
+
+def _stream_options(body: Mapping[str, Any], provider: str, *, asks_logprobs: bool) -> dict[str, Any]:
     # Without usage nobody knows what a stream cost; it is taken out again for clients who did not ask.
-    options = {**asked, "include_usage": True}
-    if _RUNNING_USAGE in options and not (provider == "vllm" and asked.get("include_usage")):
-        del options[_RUNNING_USAGE]
+    options = {**(body.get("stream_options") or {}), "include_usage": True}
+    options.pop(_RUNNING_USAGE, None)
+    if _asks_running_usage(provider, asks_logprobs=asks_logprobs) or (
+        provider == "vllm" and _wants_running_usage(body)
+    ):
+        options[_RUNNING_USAGE] = True
     return options

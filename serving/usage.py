@@ -1,17 +1,29 @@
 """Token counts as upstreams report them, or as the gateway must estimate them.
 
-An estimate is needed for an answer that nobody waited for to its end, since usage comes last. Of its output tokens are
-counted as they come; its input is judged by the size of the request, at the rate of the answers that did report it.
-vLLM would report usage with each chunk when asked (`continuous_usage_stats`), and is not asked: every stream would be
-dearer to read, by a twentieth where usage is only cut out and by a fifth where it is parsed too, for the sake of the
-few that break off, and a rate card bills output alone.
+Usage comes last, so an answer that nobody waited for to its end has none. vLLM reports it with each chunk when asked
+(`continuous_usage_stats`), and is asked where tokens could not be counted otherwise; a stream of 33 chunks is then
+dearer to read by 28 microseconds, a twentieth of all that it costs. Where log-probabilities come with the tokens these
+are counted as they come, and where neither is to be had, chunks are. The input is then estimated by the size of the
+request, at the rate of the answers that did report it.
 """
 
+from enum import Enum
 from typing import Any, Final
 
 import msgspec
 
 from routing.cost.prices import Usage
+
+
+class ShownUsage(Enum):
+    """How much of a stream's usage its client gets."""
+
+    NONE = "none"
+    LAST = "last"
+    """Of the whole answer, in a chunk of its own."""
+    ALL = "all"
+    """Also what comes with other chunks."""
+
 
 _MAX_TOKENS = 100_000_000
 _BYTES_PER_TOKEN: Final = 4

@@ -40,7 +40,6 @@ class Inquiry:
         "size_bytes",
         "structure",
         "wants_logprobs",
-        "wants_usage",
     )
 
     def __init__(self, body: dict[str, Any], *, is_chat: bool, size_bytes: int) -> None:
@@ -56,8 +55,6 @@ class Inquiry:
         self.is_stream: bool = body.get("stream") or False
         self.choices: int = (body.get("n") or 1) * (1 if is_chat else _count_prompts(body["prompt"]))
         self.wants_logprobs: bool = is_chat and (body.get("logprobs") or False)
-        options = body.get("stream_options")
-        self.wants_usage: bool = bool(options and options.get("include_usage"))
         if is_chat and body.get("top_logprobs") and not self.wants_logprobs:
             raise _wrong("top_logprobs", "needs `logprobs: true`")
         self.rewrite: Rewrite | None = rewrite_for(body, wants_logprobs=self.wants_logprobs)

@@ -9,6 +9,7 @@ from routing.answer.hold import HoldState, window_of
 from routing.answer.outcomes import AttemptEnd, Call, Completed, Doubted
 from routing.words import Result
 from serving.chunks import ChunkReader
+from serving.dialect import shown_usage
 from serving.errors import Malformed, TimedOut, UpstreamError
 from serving.statuses import error_of
 from serving.whole import read_whole
@@ -106,7 +107,9 @@ class StreamAttempts:
         reader = ChunkReader(
             judges=judges,
             rewrite=inquiry.rewrite if judges else None,
-            shows_usage=inquiry.wants_usage,
+            shown_usage=shown_usage(
+                inquiry.body, provider=attempt.live.upstream.address.provider, asks_logprobs=judges
+            ),
             choices=inquiry.choices,
             structure=inquiry.structure,
             keeps_text=exchange.keeps_answers,

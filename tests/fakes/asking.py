@@ -160,6 +160,7 @@ async def stage(
     large: Faults | None = None,
     v1: Mapping[str, Any] | None = None,
     v1_entry: Mapping[str, Any] | None = None,
+    large_entry: Mapping[str, Any] | None = None,
     drain_s: float | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
@@ -170,6 +171,7 @@ async def stage(
         large: the faults of the fallback's model; `None` for a route without a fallback.
         v1: more of the arm's script.
         v1_entry: changes to the arm's entry in the configuration.
+        large_entry: changes to the fallback's.
         drain_s: how long the gateway waits for what is in flight when it ends; `None`: it just stops.
         options: of the route, see `tests.fakes.gateways.route`.
     """
@@ -179,7 +181,8 @@ async def stage(
     ]
     async with simulated(scripts) as server:
         to = None if large is None else "large"
-        what = document(server.base_url, {"support": route({"v1": 10000}, to=to, **options)}, v1=dict(v1_entry or {}))
+        entries = {"v1": dict(v1_entry or {}), **({} if large is None else {"large": dict(large_entry or {})})}
+        what = document(server.base_url, {"support": route({"v1": 10000}, to=to, **options)}, **entries)
         async with gateway(what, drain_s) as made:
             yield Stage(made, server)
 

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from routing.confidence.scores import ScoreName, raw_score
+from routing.cost.prices import Usage
 from serving.chunks import ChunkReader
 from serving.errors import Faulted, Malformed
 from serving.logprobs import without
 from serving.structure import structure_of
+from serving.usage import ShownUsage
 from tests.fakes.raw_upstream import logprobs
 
 
 def reader(**changes: Any) -> ChunkReader:
-    options: dict[str, Any] = {"judges": True, "rewrite": without, "shows_usage": False}
+    options: dict[str, Any] = {"judges": True, "rewrite": without, "shown_usage": ShownUsage.NONE}
     return ChunkReader(**{**options, **changes})
 
 
@@ -140,12 +142,43 @@ def test_case_85_an_error_event_is_an_error(payload: bytes) -> None:
 
 
 def test_case_95_of_several_usages_the_last_one_counts_and_an_unusable_one_does_not() -> None:
-    read = reader(shows_usage=True)
+    read = reader(shown_usage=ShownUsage.ALL)
     for counts in ({"prompt_tokens": 1, "completion_tokens": 1}, {"prompt_tokens": 5, "completion_tokens": 7}):
         assert read.read(usage(**counts)) is not None
     read.read(usage(prompt_tokens=-1, completion_tokens=0))
     assert read.usage is not None
     assert (read.usage.input, read.usage.output) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("shown", "in_passing", "at_the_end"),
+    [
+        pytest.param(ShownUsage.NONE, False, False, id="who did not ask sees none"),
+        pytest.param(ShownUsage.LAST, False, True, id="who asked sees the whole answer's"),
+        pytest.param(ShownUsage.ALL, True, True, id="who asked for that in every chunk sees all"),
+    ],
+)
+def test_usage_is_shown_as_it_was_asked_for(shown: ShownUsage, in_passing: bool, at_the_end: bool) -> None:
+    read = reader(shown_usage=shown)
+    said = r"in JSON it is \"usage\":{\"prompt_tokens\":5}"
+    running = b',"usage":{"prompt_tokens":5,"total_tokens":6,"completion_tokens":1}'
+    plain = b'{"id":"x","choices":[{"index":0,"delta":{"content":"%b"}}]}' % said.encode()
+    sent = read.read(plain[:-1] + running + b"}")
+    last = read.read(usage(prompt_tokens=5, completion_tokens=7))
+
+    assert sent is not None
+    assert sent == plain[:-1] + (running if in_passing else b',"usage":null') + b"}"
+    assert json.loads(sent)["choices"] == json.loads(plain)["choices"]
+    assert (last is not None) is at_the_end
+    assert read.usage == Usage(input=5, output=7)
+
+
+def test_a_stream_that_breaks_off_has_the_usage_that_came_last() -> None:
+    read = reader()
+    for output in (1, 3, 6):  # several tokens a chunk
+        counts = b'{"prompt_tokens":9,"total_tokens":9,"completion_tokens":%d}' % output
+        read.read(b'{"choices":[{"index":0,"delta":{"content":"a b"}}],"usage":%b}' % counts)
+    assert read.usage == Usage(input=9, output=6)
 
 
 def test_a_stream_of_two_answers_is_whole_when_both_are_finished_or_the_upstream_says_so() -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from serving.dialect import DROPPED, OPENAI_ONLY, VLLM_ONLY, to_upstream
+from serving.dialect import DROPPED, OPENAI_ONLY, VLLM_ONLY, shown_usage, to_upstream
 from serving.errors import RequestRejected
 from serving.logprobs import ALTERNATIVES
+from serving.usage import ShownUsage
 
 BODY: dict[str, Any] = {"model": "support", "messages": [{"role": "user", "content": "grüße"}], "temperature": 0}
 
@@ -72,10 +73,46 @@ def test_alternatives_are_asked_for_as_many_as_the_client_or_the_gateway_needs(
         ({"stream_options": None}, {"include_usage": True}),
         ({"stream_options": {"include_usage": False}}, {"include_usage": True}),
         ({"stream_options": {"include_obfuscation": False}}, {"include_obfuscation": False, "include_usage": True}),
+        ({"stream_options": {"continuous_usage_stats": True}}, {"include_usage": True}),
     ],
 )
-def test_a_stream_is_always_asked_for_its_usage(options: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert sent({**BODY, "stream": True, **options})["stream_options"] == expected
+@pytest.mark.parametrize("provider", ["vllm", "openai"])
+def test_a_stream_is_always_asked_for_its_usage(
+    options: dict[str, Any], expected: dict[str, Any], provider: str
+) -> None:
+    body = {**BODY, "stream": True, **options}
+    assert sent(body, provider, asks=True)["stream_options"] == expected
+    # Where its tokens cannot be counted, for the case that it breaks off; hosted models do not know this option.
+    running = {"continuous_usage_stats": True} if provider == "vllm" else {}
+    assert sent(body, provider)["stream_options"] == {**expected, **running}
+
+
+RUNNING = {"include_usage": True, "continuous_usage_stats": True}
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_usage_in_every_chunk_is_asked_for_where_the_client_wants_it(asks: bool) -> None:
+    body = {**BODY, "stream": True, "stream_options": RUNNING}
+    assert sent(body, "vllm", asks=asks)["stream_options"] == RUNNING
+    assert sent(body, "openai", asks=asks)["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "provider", "asks", "shown"),
+    [
+        (None, "vllm", False, ShownUsage.NONE),
+        ({"include_usage": False, "continuous_usage_stats": True}, "vllm", False, ShownUsage.NONE),
+        ({"include_usage": True}, "vllm", False, ShownUsage.LAST),
+        ({"include_usage": True}, "vllm", True, ShownUsage.ALL),
+        ({"include_usage": True}, "openai", False, ShownUsage.ALL),
+        (RUNNING, "vllm", False, ShownUsage.ALL),
+        (RUNNING, "vllm", True, ShownUsage.ALL),
+    ],
+)
+def test_a_client_sees_the_usage_that_it_asked_for(
+    options: dict[str, Any] | None, provider: str, asks: bool, shown: ShownUsage
+) -> None:
+    assert shown_usage({**BODY, "stream_options": options}, provider=provider, asks_logprobs=asks) is shown
 
 
 def test_options_of_a_stream_without_a_stream_are_dropped() -> None:

@@ -8,10 +8,11 @@ import pytest
 from routing.confidence.features import Features, as_row
 from routing.confidence.tally import Tally, Token
 from serving.chunks import ChunkReader
+from serving.usage import ShownUsage
 
 
 def reader(*, judges: bool = True) -> ChunkReader:
-    return ChunkReader(judges=judges, shows_usage=False)
+    return ChunkReader(judges=judges, shown_usage=ShownUsage.NONE)
 
 
 def chunk(delta: dict[str, Any], **choice: Any) -> bytes:

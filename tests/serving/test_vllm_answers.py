@@ -16,6 +16,7 @@ from serving.logprobs import without
 from serving.sse import EventSplitter
 from serving.statuses import error_of
 from serving.structure import structure_of
+from serving.usage import ShownUsage
 from serving.whole import read_whole
 
 VLLM = Path(__file__).parent.parent / "fixtures" / "vllm"
@@ -61,7 +62,7 @@ def test_the_first_value_token_is_that_of_the_intent() -> None:
 @pytest.mark.parametrize("size", [1, 7, 4096, 1_000_000])
 def test_a_stream_is_scored_as_its_whole(size: int) -> None:
     data = (VLLM / "stream.sse").read_bytes()
-    splitter, reader = EventSplitter(), ChunkReader(judges=True, rewrite=without, shows_usage=False)
+    splitter, reader = EventSplitter(), ChunkReader(judges=True, rewrite=without, shown_usage=ShownUsage.NONE)
 
     shown = [
         payload
@@ -146,7 +147,7 @@ def test_the_entropies_are_those_of_the_alternatives() -> None:
 def test_a_stream_has_the_features_of_its_whole(asked: dict[str, Any] | None) -> None:
     data = (VLLM / "stream.sse").read_bytes()
     structure = structure_of(asked) if asked else None
-    reader = ChunkReader(judges=True, shows_usage=True, structure=structure, keeps_text=True)
+    reader = ChunkReader(judges=True, shown_usage=ShownUsage.ALL, structure=structure, keeps_text=True)
     for event in EventSplitter().feed(data):
         reader.read(event)
 
