@@ -59,8 +59,8 @@ def last(made: Stage) -> list[AttemptRow]:
         for attempt in rows:
             usd[attempt.model, attempt.purpose] += attempt.cost_nanousd or 0
             if attempt.input_tokens is not None:
-                for kind, count in usage_in(attempt).by_kind().items():
-                    tokens[attempt.model, attempt.purpose, kind] += count
+                for token_kind, count in usage_in(attempt).by_kind().items():
+                    tokens[attempt.model, attempt.purpose, token_kind] += count
     for (model, purpose), nanousd in usd.items():
         counted = made.gateway.metric("cost_usd_total", route="support", model=model, purpose=purpose)
         assert counted == pytest.approx(nanousd / 1e9, abs=1e-12)
