@@ -115,6 +115,14 @@ class AdminClient:
         """Give something that belongs to one of a kind, such as a model's `/lineage`."""
         return self._ask("PUT", f"/admin/v1{things}/{quote(name, safe='')}{path}", body=body)
 
+    def post(self, things: str, body: Json) -> Json:
+        """Make one more of a kind, such as `/keys`."""
+        return self._ask("POST", f"/admin/v1{things}", body=body)
+
+    def delete(self, things: str, name: str, body: Json) -> Json:
+        """Take away the one of a name."""
+        return self._ask("DELETE", f"/admin/v1{things}/{quote(name, safe='')}", body=body)
+
     def change(self, method: str, route: str, path: str, etag: str, body: Json) -> Json:
         """Change a route that was read with this tag; the route as it is then."""
         return self._ask(method, f"/admin/v1/routes/{quote(route, safe='')}{path}", {"if-match": etag}, body)

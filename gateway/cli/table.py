@@ -21,6 +21,7 @@ BUILT = {
     "rollback": Entry("gateway.cli.rollback", "rollback", "Go back to the split that a route had before."),
     "experiment": Entry("gateway.cli.experiment", "experiment", "Run the experiment of a route, and see how it does."),
     "versions": Entry("gateway.cli.versions", "app", "List, show, register and promote versions."),
+    "keys": Entry("gateway.cli.keys", "app", "Make, list and revoke API keys."),
     "explain": Entry("gateway.cli.explain", "explain", "Say which arm a unit gets, and why."),
     "calibrate": Entry("gateway.cli.calibrate", "calibrate", "Fit a confidence to rows of a file."),
     "curve": Entry("gateway.cli.curve", "curve", "Draw the trade between cost and quality."),
@@ -29,7 +30,6 @@ BUILT = {
 }
 
 NOT_BUILT = {
-    "keys": "Make, list and revoke API keys.",
     "cost": "Say what a route costs and saves.",
     "drifting": "Say how far a route's traffic has drifted.",
     "drift": "Compare two files.",

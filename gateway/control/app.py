@@ -15,6 +15,7 @@ from gateway.control.endpoints import (
     experiment_looks,
     feedback,
     health,
+    keys,
     models,
     not_yet,
     records,
@@ -45,6 +46,11 @@ _REFUSALS: dict[type[refusals.ChangeRefused], tuple[int, str, str | None]] = {
     refusals.NoShadow: (400, "no_shadow", "shadow"),
     refusals.NoExperiment: (404, "no_experiment", None),
     refusals.WrongState: (409, "wrong_state", None),
+    refusals.UnknownKey: (404, "key_not_found", None),
+    refusals.KeyExists: (409, "key_exists", "name"),
+    refusals.KeyInFile: (409, "key_in_file", None),
+    refusals.LastAdminKey: (409, "last_admin_key", None),
+    refusals.InvalidKey: (400, "invalid_value", "scopes"),
     refusals.NothingToRollBackTo: (409, "nothing_to_roll_back_to", None),
     refusals.PreconditionFailed: (412, "precondition_failed", None),
 }
@@ -56,6 +62,7 @@ def build_app(parts: Parts) -> AsgiApp:
     app = FastAPI(title="Fallgate admin", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for endpoints in (
         health,
+        keys,
         routes,
         models,
         records,

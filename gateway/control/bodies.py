@@ -1,6 +1,7 @@
 """Bodies of the admin API: JSON read strictly, then checked, with errors that name the field."""
 
 import json
+import re
 from decimal import Decimal
 from typing import Annotated, NoReturn, Self, TypeVar, get_args
 
@@ -21,6 +22,8 @@ from routing.confidence.scores import ScoreName
 
 MAX_REASON_CHARS = 500
 MOST_USD = 1_000_000
+
+_NAME = re.compile(r"(?!none$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -155,6 +158,20 @@ class ModelBody(_Body):
     """A model, on or off."""
 
     enabled: StrictBool
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("is not a name; use letters, digits, '.', '_' and '-', 64 characters at most")
+    return text
+
+
+class KeyBody(_Body):
+    """Another key."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    scopes: list[Annotated[str, AfterValidator(_storable)]]
+    tenant: Annotated[str, AfterValidator(_name)] = "default"
 
 
 class ReasonBody(_Body):

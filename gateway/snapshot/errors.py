@@ -15,6 +15,11 @@ ChangeRefused             what was asked for cannot be; nothing was changed
   NothingToRollBackTo
   NoExperiment            a route without one, in the file and in the store
   WrongState              an experiment that is not where that can be done
+  UnknownKey
+  KeyExists               a name that another key has
+  KeyInFile               a key that only the file can drop
+  LastAdminKey            the key without which nobody could operate the gateway
+  InvalidKey              a scope that is none
   PreconditionFailed      somebody else changed the route first
   OverlayConflict         the file no longer has what an operator's change stands on
     ExperimentConflict    the file changes what an experiment was started under
@@ -76,6 +81,26 @@ class CalibrationExists(ChangeRefused):
 
 class NothingToRollBackTo(ChangeRefused):
     """The route never had another split, or all the way back has been gone already."""
+
+
+class UnknownKey(ChangeRefused):
+    """No such key."""
+
+
+class KeyExists(ChangeRefused):
+    """Another key has the name."""
+
+
+class KeyInFile(ChangeRefused):
+    """The key stands in the file."""
+
+
+class LastAdminKey(ChangeRefused):
+    """No other key has the scope admin."""
+
+
+class InvalidKey(ChangeRefused):
+    """A scope that is none, or of a route that there is not."""
 
 
 class PreconditionFailed(ChangeRefused):

@@ -14,6 +14,7 @@ from gateway.snapshot.experiments import Bench, pause_by_hand
 from gateway.snapshot.file import FileDocument, digest_of_file, encode_file
 from gateway.snapshot.file_experiments import keep_contracts
 from gateway.snapshot.publish_experiments import ExperimentRevisions, act_of
+from gateway.snapshot.publish_keys import KeyRevisions
 from gateway.snapshot.revisions import Act, Published, State, note
 from gateway.store import head, keys, snapshots
 from gateway.store.calibrations import StoredCalibration
@@ -22,7 +23,7 @@ from routing.words import ModelName, RouteName
 __all__ = ["Published", "Publisher", "route_etag"]
 
 
-class Publisher(ExperimentRevisions):
+class Publisher(ExperimentRevisions, KeyRevisions):
     """Makes revisions. Thread-safe; any number may work on one store."""
 
     def publish_file(self, file: FileDocument, who: str) -> Snapshot | None:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from gateway.clock import now_us
 from gateway.identity import digest_of
@@ -47,6 +47,16 @@ def make(connection: Connection, name: str, scopes: Sequence[str], tenant: str =
     row = {"name": name, "digest": digest_of(secret.encode()), "scopes": dump(sorted(scopes)), "tenant": tenant}
     connection.execute(insert(keys), {**row, "created_us": now_us()})
     return NewKey(name=name, secret=secret, scopes=tuple(scopes))
+
+
+def remove(connection: Connection, name: str) -> None:
+    """Drop a key. Nothing happens where there is none of this name."""
+    connection.execute(delete(keys).where(keys.c.name == name))
+
+
+def made_us(connection: Connection) -> dict[str, int]:
+    """When each key was made, by name."""
+    return {row.name: row.created_us for row in connection.execute(select(keys.c.name, keys.c.created_us))}
 
 
 def read(connection: Connection) -> tuple[KeyEntry, ...]:

@@ -4,7 +4,7 @@ from fastapi import FastAPI, Request, Response
 
 from gateway.errors import ApiError
 
-PATHS = ("/", "/admin/v1/keys", "/admin/v1/keys/{key}")
+PATHS = ("/",)
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
