@@ -1,5 +1,6 @@
 """JSON as text, as the store keeps it."""
 
+import zlib
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,3 +23,13 @@ def load(text: str, kind: type[T]) -> T:
 def load_any(text: str) -> Any:  # plain JSON of any shape
     """Read it back as plain values."""
     return msgspec.json.decode(text)
+
+
+def pack(value: object) -> bytes:
+    """JSON, deflated, for what is large and only read as a whole."""
+    return zlib.compress(_encoder.encode(value), 6)
+
+
+def unpack(data: bytes) -> Any:  # plain JSON of any shape
+    """Read it back as plain values."""
+    return msgspec.json.decode(zlib.decompress(data))

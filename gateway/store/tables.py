@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text
 
+from gateway.store.drift_tables import drift_cursors, drift_references, drift_slices, drift_state, drift_windows
 from gateway.store.experiment_tables import (
     experiment_cursors,
     experiment_results,
@@ -18,6 +19,11 @@ __all__ = [
     "batches",
     "calibrations",
     "configuration",
+    "drift_cursors",
+    "drift_references",
+    "drift_slices",
+    "drift_state",
+    "drift_windows",
     "experiment_cursors",
     "experiment_results",
     "experiment_steps",
