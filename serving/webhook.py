@@ -54,8 +54,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, resolver: Resolve
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
         address = reachable(host, resolver(host, port))
-    except OSError as error:
-        return Answer(error=f"the name {host} cannot be resolved: {error.strerror or error}")
+    except (OSError, UnicodeError) as error:
+        return Answer(error=f"the name {host} cannot be resolved: {getattr(error, 'strerror', None) or error}")
     if address is None:
         return Answer(error=f"{host} has no address that a receiver may have")
     bracketed = f"[{address}]" if address.version == 6 else str(address)
@@ -76,7 +76,7 @@ def _send(target: str, body: bytes, headers: Mapping[str, str], host: str) -> An
             return _read(answer.status_code)
     except httpx.TimeoutException:
         return Answer(error=f"{host} did not answer in time")
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Answer(error=f"{host} cannot be reached: {str(error) or type(error).__name__}")
 
 

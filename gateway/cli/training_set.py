@@ -20,7 +20,7 @@ from routing.drift.summary import Gatherer, Summary
 CHUNKS: Final = 20
 MIN_ROWS: Final = 200
 """Ten a chunk."""
-MOST_ROWS: Final = 50_000
+MOST_ROWS: Final = 20_000
 """Of a longer file every second, third, … row is described."""
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_FILE_BYTES: Final = 4 * 1024**3
@@ -43,15 +43,15 @@ class TrainingSet:
     chunks: tuple[Summary, ...]
 
 
-def read_training_set(path: Path) -> TrainingSet:
-    """Read it twice: once to count and to hash, once to describe.
+def read_training_set(path: Path, most_rows: int = MOST_ROWS) -> TrainingSet:
+    """Read it twice: once to count and to hash, once to describe `most_rows` of it.
 
     Raises:
         BadTrainingSet: it cannot be read, is too large, has a line that is no row, or too few rows.
     """
     try:
         digest, rows = _measure(path)
-        every = -(-rows // MOST_ROWS) or 1
+        every = -(-rows // most_rows) or 1
         gatherers = [Gatherer() for _ in range(CHUNKS)]
         described = 0
         with path.open("rb") as file:

@@ -1,5 +1,6 @@
 """`fallgate versions`: what versions there are, where they come from, and which one has a route's traffic."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,8 @@ RouteOption = Annotated[str | None, typer.Option(help="The route; needed where t
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _HASH_CHARS = 12
+_MOST_BYTES = 7 * 1024 * 1024
+"""The admin API takes a little more."""
 
 
 @app.command("list")
@@ -68,6 +71,29 @@ def promote(
     run("versions promote", act, show_traffic, as_json=as_json)
 
 
+@app.command()
+def reference(
+    version: VersionArgument,
+    training_set: Annotated[
+        Path, typer.Option("--from", metavar="TRAIN.jsonl", help="Its training set, a JSON object a line.")
+    ],
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a version's requests with its training set from now on, to see when they drift away from it.
+
+    The file is described here; counts are sent, and no text of it.
+    """
+
+    def act(client: AdminClient) -> Json:
+        body = _described(training_set)
+        if reason is not None:
+            body["reason"] = reason
+        return {"ok": True, **client.put("/models", version, "/reference", body)}
+
+    run("versions reference", act, _show_reference, as_json=as_json)
+
+
 def the_route(client: AdminClient, version: str) -> str:
     """The only route that a version is an arm of.
 
@@ -94,12 +120,28 @@ def _read(path: Path) -> Json:
         raise AdminFailure(f"{path}: {'; '.join(map(str, error.problems))}", "bad_file") from None
 
 
+def _described(path: Path) -> Json:
+    """A training set as it is sent; of one with a great many words fewer rows, so that it can be."""
+    from gateway.cli.training_set import MOST_ROWS, BadTrainingSet, read_training_set
+
+    most_rows = MOST_ROWS
+    while True:
+        try:
+            found = read_training_set(path, most_rows)
+        except BadTrainingSet as bad:
+            raise AdminFailure(str(bad), "bad_file") from None
+        chunks = [chunk.as_document() for chunk in found.chunks]
+        if len(json.dumps(chunks)) <= _MOST_BYTES:
+            return {"dataset_sha256": found.sha256, "rows": found.rows, "chunks": chunks}
+        most_rows //= 2
+
+
 def _show_all(found: Json) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for word in ("version", "base model", "dataset", "accuracy", "arm of", "promoted"):
+    for word in ("version", "base model", "dataset", "accuracy", "arm of", "reference", "promoted"):
         table.add_column(word, justify="right" if word == "accuracy" else "left", overflow="fold")
     for one in found["versions"]:
         table.add_row(
@@ -108,6 +150,7 @@ def _show_all(found: Json) -> None:
             (one["dataset_sha256"] or "unknown")[:_HASH_CHARS],
             _accuracy(one["evaluation"]),
             ", ".join(one["arm_of"]) or "none",
+            _reference(one["references"]),
             _promoted(one["promoted"]),
         )
     console = Console()
@@ -127,6 +170,7 @@ def _show_one(found: Json) -> None:
     _say(console, f"accuracy    {_accuracy(found['evaluation'])}")
     _say(console, f"made        {found['created'] or 'unknown'} by {said.get('created_by') or 'nobody who said so'}")
     _say(console, f"arm of      {', '.join(found['arm_of']) or 'none'}")
+    _say(console, f"reference   {_reference(found['references'])}")
     _say(console, f"promoted    {_promoted(found['promoted'])}")
 
 
@@ -139,6 +183,31 @@ def _show_registered(found: Json) -> None:
     )
     if found["note"]:
         _say(console, f"note: {found['note']}")
+
+
+def _show_reference(found: Json) -> None:
+    from rich.console import Console
+
+    console = Console()
+    _say(
+        console, f"{found['model']} is compared with {found['n']} of {found['rows']} rows, in {found['chunks']} chunks"
+    )
+    if found["dataset_matches"] is None:
+        _say(console, f"note: its lineage names no dataset; that of the file is {found['dataset_sha256']}")
+    elif not found["dataset_matches"]:
+        _say(
+            console,
+            f"note: the file's SHA-256 is {found['dataset_sha256']}, and its lineage names {found['lineage_sha256']}; "
+            "it may be another file, or the lineage counts more than this one",
+        )
+
+
+def _reference(states: list[Json]) -> str:
+    """What its requests are compared with."""
+    inputs = [state for state in states if state["side"] == "input"]
+    if not inputs:
+        return "none yet"
+    return ", ".join(dict.fromkeys(f"{state['n']} rows of {state['source']}" for state in inputs))
 
 
 def _dataset(dataset: Json) -> str:

@@ -19,7 +19,9 @@ from gateway.control.endpoints import (
     models,
     not_yet,
     records,
+    reference,
     requests,
+    retraining,
     routes,
     shadow,
     versions,
@@ -72,6 +74,8 @@ def build_app(parts: Parts) -> AsgiApp:
         experiment,
         experiment_looks,
         shadow,
+        reference,
+        retraining,
         versions,
     ):
         endpoints.add(app, parts)

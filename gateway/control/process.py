@@ -19,6 +19,7 @@ from gateway.control.leader import Leader
 from gateway.control.observer import Observer
 from gateway.control.page import Page
 from gateway.control.parts import Parts
+from gateway.control.retraining_figures import RetrainingFigures
 from gateway.data.protocol import WireProtocol
 from gateway.launch import ControlPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.snapshot.kept import kept
@@ -99,7 +100,11 @@ def build(plan: ControlPlan) -> Parts:
     publisher = Publisher(store, now_us, coordination_url=plan.coordination_url)
     file = FollowedFile(Path(plan.config), os.environ)
     page = Page(metrics_dir(plan.state_dir), lambda: observer.seen, lambda: file.is_good)
-    figures = Figures(store, lambda: observer.seen), ExperimentFigures(store, lambda: observer.seen)
+    figures = (
+        Figures(store, lambda: observer.seen),
+        ExperimentFigures(store, lambda: observer.seen),
+        RetrainingFigures(store, lambda: observer.seen),
+    )
     for one in figures:
         page.show(one)
 

@@ -11,6 +11,7 @@ from gateway.store.experiment_tables import (
     experiments,
 )
 from gateway.store.metadata import RequestId, RowId, index_of_given, metadata
+from gateway.store.retraining_tables import deliveries, retraining, retraining_baselines
 from gateway.store.side_tables import shadows, spend
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "batches",
     "calibrations",
     "configuration",
+    "deliveries",
     "drift_cursors",
     "drift_references",
     "drift_slices",
@@ -36,6 +38,8 @@ __all__ = [
     "metadata",
     "overlays",
     "requests",
+    "retraining",
+    "retraining_baselines",
     "shadows",
     "snapshots",
     "spend",

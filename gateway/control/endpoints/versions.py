@@ -17,6 +17,7 @@ from gateway.settings.lineage import Lineage
 from gateway.snapshot.document import Document, KeyEntry
 from gateway.store import audit, versions
 from gateway.store.promotions import Promotion, promotions
+from gateway.store.reference_states import reference_states
 from gateway.store.versions import VersionRecord
 from routing.words import ModelName
 
@@ -124,6 +125,7 @@ def _view(parts: Parts, version: VersionRecord, document: Document) -> Json:
     said = version.lineage
     with parts.store.reading() as connection:
         promoted = promotions(connection, version.model)
+        references = reference_states(connection, version.model)
     return {
         "model": version.model,
         "version": said.get("version"),
@@ -134,6 +136,7 @@ def _view(parts: Parts, version: VersionRecord, document: Document) -> Json:
         "registered_us": version.registered_us,
         "configured": version.model in document.models,
         "arm_of": [route for route, entry in document.routes.items() if version.model in entry.split],
+        "references": [asdict(one) for one in references],
         "promoted": _latest(promoted),
     }
 

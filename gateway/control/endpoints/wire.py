@@ -13,23 +13,31 @@ from gateway.snapshot.document import KeyEntry
 MAX_BODY_BYTES = 64 * 1024
 
 
-async def _read(request: Request) -> bytes:
-    """The body, read but not looked into: who may change what is settled before that."""
+async def read_body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The body, read but not looked into: who may change what is settled before that.
+
+    Raises:
+        ApiError: 413, it is larger than `most_bytes`.
+    """
     declared = request.headers.get("content-length", "0")
     body = bytearray()
-    if declared.isdigit() and int(declared) <= MAX_BODY_BYTES:
+    if declared.isdigit() and int(declared) <= most_bytes:
         async for piece in request.stream():
             body += piece
-            if len(body) > MAX_BODY_BYTES:
+            if len(body) > most_bytes:
                 break
         else:
             return bytes(body)
     raise ApiError(
         413,
-        f"the body is larger than {MAX_BODY_BYTES // 1024} KiB",
+        f"the body is larger than {most_bytes // 1024} KiB",
         code="request_too_large",
         headers=[(b"connection", b"close")],
     )
+
+
+async def _read(request: Request) -> bytes:
+    return await read_body(request)
 
 
 def _key(request: Request) -> KeyEntry:

@@ -4,6 +4,7 @@ Experiments have a thread of their own: what hurts is rolled back within seconds
 """
 
 import logging
+import os
 import secrets
 import signal
 import sys
@@ -20,12 +21,14 @@ from gateway.control.loops.calibration import CALIBRATION_EVERY_S, Calibrator
 from gateway.control.loops.experiments import EXPERIMENTS_EVERY_S, Experiments
 from gateway.control.loops.labels import LABELS_EVERY_S, LabelJoin
 from gateway.control.loops.retention import RETENTION_EVERY_S, Retention
+from gateway.control.loops.retraining import RETRAINING_EVERY_S, Retraining
 from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.metrics.feedback import feedback_counts
 from gateway.metrics.publish import RegistryPublisher
 from gateway.snapshot.publish import Publisher
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
+from gateway.webhooks.sender import SEND_EVERY_S, Sender
 
 PUBLISH_EVERY_S = 1.0
 URGENT_END_S = 0.5
@@ -79,12 +82,22 @@ def main() -> int:
     publisher = RegistryPublisher(registry, metrics_dir(plan.state_dir), f"loops-{secrets.token_hex(8)}")
     loops = build_loops(plan, registry)
     loops.append(Loop(name="metrics", every_s=PUBLISH_EVERY_S, run=lambda: _publish(publisher, final=False)))
-    beside = Thread(target=run_until, args=(build_urgent_loops(plan), stopping), name="experiments", daemon=True)
-    beside.start()
+    beside = [
+        _beside("experiments", build_urgent_loops(plan), stopping),
+        _beside("webhooks", build_webhooks(plan), stopping),
+    ]
     run_until(loops, stopping)
     _publish(publisher, final=True)
-    beside.join(URGENT_END_S)
+    for thread in beside:
+        thread.join(URGENT_END_S)
     return 0
+
+
+def _beside(name: str, loops: list[Loop], stopping: Event) -> Thread:
+    """Loops in a thread of their own, which is started."""
+    thread = Thread(target=run_until, args=(loops, stopping), name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def run_until(loops: list[Loop], stopping: Event) -> None:
@@ -107,6 +120,7 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
         Loop(name="labels", every_s=LABELS_EVERY_S, run=labels.run),
         Loop(name="calibration", every_s=CALIBRATION_EVERY_S, run=calibrator.run),
         Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run),
+        Loop(name="retraining", every_s=RETRAINING_EVERY_S, run=Retraining(store).run),
     ]
 
 
@@ -115,6 +129,12 @@ def build_urgent_loops(plan: LoopsPlan) -> list[Loop]:
     store = open_store(plan.store_url)
     experiments = Experiments(store, Publisher(store, now_us, coordination_url=plan.coordination_url))
     return [Loop(name="experiments", every_s=EXPERIMENTS_EVERY_S, run=experiments.run)]
+
+
+def build_webhooks(plan: LoopsPlan) -> list[Loop]:
+    """What waits for receivers outside, so that nothing else waits for them."""
+    sender = Sender(open_store(plan.store_url), os.environ)
+    return [Loop(name="webhooks", every_s=SEND_EVERY_S, run=sender.run)]
 
 
 def _publish(publisher: RegistryPublisher, *, final: bool) -> bool:

@@ -128,11 +128,8 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(
         read_training_set(path)
 
 
-def test_of_a_long_file_rows_are_taken_from_all_of_it(
-    tmp_path: Path, rows: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training_set, "MOST_ROWS", 150)
-    found = read_training_set(write(tmp_path / "train.jsonl", rows))
+def test_of_a_long_file_rows_are_taken_from_all_of_it(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    found = read_training_set(write(tmp_path / "train.jsonl", rows), 150)
     assert (found.rows, found.described) == (400, 134)
 
 

@@ -1,6 +1,7 @@
 """`fallgate versions`, against a real admin API."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import build
 from gateway.control.parts import Parts
-from gateway.store import audit
+from gateway.store import audit, drift, versions
+from routing.drift.features import Side
 from tests.fakes.control import OPS, Admin
 
 FILE = """
@@ -51,7 +53,7 @@ def test_a_version_is_registered_shown_and_listed(admin: Admin, lineage: Path) -
     assert "made        2026-11-25 by train.py" in shown
     assert "promoted    never" in shown
     listed = run(admin, "list").stdout.splitlines()
-    assert listed[1].split() == ["support-v2", "smol", "cdcdcdcdcdcd", "0.925", "support", "never"]
+    assert listed[1].split() == ["support-v2", "smol", "cdcdcdcdcdcd", "0.925", "support", "none", "yet", "never"]
 
 
 def test_a_version_is_promoted_as_by_hand(admin: Admin, parts: Parts, lineage: Path) -> None:
@@ -98,3 +100,37 @@ def test_a_file_that_says_nonsense_is_refused_with_its_place(untouched_admin: Ad
     result = run(untouched_admin, "register", "support-v2", str(path))
     assert result.exit_code == 1
     assert "dataset.sha256: 'short' is not a SHA-256" in result.stderr
+
+
+@pytest.fixture
+def training_set(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    asked = {"role": "user", "content": "my parcel has not arrived, where is it?"}
+    said = [asked, {"role": "assistant", "content": "{}"}]
+    path.write_text("".join(json.dumps({"messages": said, "number": number}) + "\n" for number in range(250)))
+    return path
+
+
+def test_a_version_gets_its_training_set_as_its_reference(
+    admin: Admin, parts: Parts, lineage: Path, training_set: Path
+) -> None:
+    alone = run(admin, "reference", "support-v2", "--from", str(training_set))
+    assert alone.exit_code == 0, alone.output
+    assert "support-v2 is compared with 250 of 250 rows, in 20 chunks" in alone.stdout
+    assert "note: its lineage names no dataset" in alone.stdout
+    run(admin, "register", "support-v2", str(lineage))
+    other = run(admin, "reference", "support-v2", "--from", str(training_set), "--reason", "November").stdout
+    assert f"and its lineage names {'cd' * 32}" in other
+    versions.record(parts.store, "support-v2", {"dataset": {"sha256": sha256(training_set.read_bytes()).hexdigest()}})
+    assert "note" not in run(admin, "reference", "support-v2", "--from", str(training_set)).stdout
+    assert "reference   250 rows of training" in run(admin, "show", "support-v2").stdout
+    with parts.store.reading() as connection:
+        assert drift.references_of(connection, "support", "support-v2").keys() == {Side.INPUT}
+
+
+def test_a_training_set_that_cannot_be_read_is_told_with_the_line(untouched_admin: Admin, training_set: Path) -> None:
+    with training_set.open("a") as file:
+        file.write("{}\n")
+    result = run(untouched_admin, "reference", "support-v2", "--from", str(training_set))
+    assert result.exit_code == 1
+    assert f"{training_set}:251: there is none of messages" in result.stderr
