@@ -18,6 +18,7 @@ from gateway.settings.confidence import (
     ThresholdConfidence,
     UtilityConfidence,
 )
+from gateway.settings.drift import Drift
 from gateway.settings.experiment import Experiment, Guardrail, PrimaryMetric
 from gateway.settings.fields import (
     NUMBER,
@@ -50,6 +51,7 @@ __all__ = [
     "Coordination",
     "DatedRateCard",
     "DatedTokenPrice",
+    "Drift",
     "Experiment",
     "Fallback",
     "Guardrail",

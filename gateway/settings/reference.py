@@ -76,7 +76,8 @@ def _kind(field: dict[str, Any], sections: dict[str, Any]) -> str:
     if "patternProperties" in field:
         (inner,) = field["patternProperties"].values()
         return f"by name: {' or '.join(_values(inner, sections))}"
-    noun = {"integer": "whole number", "number": "number", "string": "text"}.get(field["type"], field["type"])
+    nouns = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
+    noun = nouns.get(field["type"], field["type"])
     if field.get("format") == "date":
         return "date"
     limits = [words.format(field[word]) for word, words in _LIMITS.items() if word in field]

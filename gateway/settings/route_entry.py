@@ -1,4 +1,4 @@
-"""A route of the file: its split, whom the split keeps together, its fallback, time limits, audits and experiment."""
+"""A route of the file: its split, whom it keeps together, its fallback, time limits, audits, experiment and drift."""
 
 import re
 from decimal import Decimal
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag,
 
 from gateway.settings.audit import Audit
 from gateway.settings.confidence import Confidence, ObserveConfidence
+from gateway.settings.drift import Drift
 from gateway.settings.experiment import Experiment
 from gateway.settings.fields import NUMBER, NameKey, NameText, Percent, Seconds, Section, refused
 from gateway.settings.retrain import Retrain
@@ -157,5 +158,8 @@ class Route(Section):
     )
     experiment: Experiment | None = Field(
         default=None, description="A candidate beside a baseline, under a contract. Absent: none."
+    )
+    drift: Drift = Field(
+        default=Drift(), description="Whether requests and answers are still what they were. Absent: the defaults."
     )
     retrain: Retrain = Field(default=Retrain(), description="When a version is due for training again.")

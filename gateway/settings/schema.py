@@ -23,6 +23,9 @@ def json_schema() -> dict[str, Any]:
 class _FileSchema(GenerateJsonSchema):
     """Lets `${NAME}` stand for a number or a word of a closed set, and shows defaults as a file would have them."""
 
+    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
+        return _or_reference(super().bool_schema(schema))
+
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         return _or_reference(super().int_schema(schema))
 

@@ -10,7 +10,7 @@ from gateway.settings.problems import KeyPath
 from gateway.settings.trees import did_you_mean
 from routing.confidence.gate import ConfidenceMode
 
-NOT_YET_IN_ROUTE = frozenset({"capture", "drift", "limits"})
+NOT_YET_IN_ROUTE = frozenset({"capture", "limits"})
 NOT_YET_IN_MODEL = frozenset({"breaker"})
 """Keys that later versions give a meaning to."""
 
@@ -21,7 +21,7 @@ _BESIDE = {
 }
 _PRICES = frozenset({"<tokens>", *_BESIDE})
 _ENTRY = 3
-"""Length of a path such as routes.support.drift."""
+"""Length of a path such as routes.support.limits."""
 
 
 def unknown_key(loc: tuple[int | str, ...], path: KeyPath, model: type[BaseModel]) -> str:

@@ -113,6 +113,7 @@ def _route(  # a route and its surroundings
         targets=route.targets,
         shadow=_shadow(name, route.shadow, fields),
         retrain=route.retrain,
+        drift=route.drift,
     )
 
 

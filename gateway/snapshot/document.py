@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.snapshot.drift_entry import DriftEntry
 from gateway.snapshot.experiment_entry import ExperimentEntry
 from gateway.snapshot.retrain_entry import RetrainEntry
 from routing.answer.policy import HoldWindow
@@ -157,6 +158,8 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
     experiment: ExperimentEntry | None = None
     retrain: RetrainEntry = RetrainEntry()
     """When a version is due for training again. It moves no traffic, so it is no part of the `ETag`."""
+    drift: DriftEntry = DriftEntry()
+    """How closely it is watched. No part of the `ETag` either."""
     judges: dict[ModelName, JudgeEntry] = {}
     """By arm, where there is a fallback; an arm that is not there compares nothing."""
 

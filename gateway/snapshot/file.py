@@ -17,6 +17,7 @@ from gateway.snapshot.document import (
     ShadowEntry,
     TimeoutsEntry,
 )
+from gateway.snapshot.drift_entry import DriftEntry, drift_of
 from gateway.snapshot.file_sides import shadow_of, targets_of
 from gateway.snapshot.prices import prices_of
 from gateway.snapshot.retrain_entry import RetrainEntry, retrain_of
@@ -43,6 +44,7 @@ class FileRoute(msgspec.Struct, frozen=True, kw_only=True):
     shadow: ShadowEntry | None = None
     experiment: Contract | None = None
     retrain: RetrainEntry = RetrainEntry()
+    drift: DriftEntry = DriftEntry()
 
 
 class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +118,7 @@ def _route(route: "settings.Route") -> FileRoute:
         shadow=shadow_of(route.shadow, audit),
         experiment=None if route.experiment is None else route.experiment.contract(),
         retrain=retrain_of(route.retrain),
+        drift=drift_of(route.drift),
     )
 
 

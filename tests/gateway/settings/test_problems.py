@@ -268,10 +268,7 @@ WRONG: list[tuple[str, object, str]] = [
     ),
     ("routes.support.spilt", {"v1": 100}, "routes.support.spilt: unknown key; did you mean 'split'?"),
     ("routes.support.confidence", {"mode": "none"}, "routes.support.confidence: unknown key; it belongs in fallback"),
-    *(
-        (f"routes.support.{key}", {}, f"routes.support.{key}: {NOT_YET}")
-        for key in ("capture", "drift", "limits")
-    ),
+    *((f"routes.support.{key}", {}, f"routes.support.{key}: {NOT_YET}") for key in ("capture", "limits")),
     ("routes.support.unit", [], "routes.support.unit: must end with request or key, which every request has"),
     (
         "routes.support.unit",
