@@ -9,6 +9,7 @@ from gateway.snapshot.document import RouteEntry
 from gateway.snapshot.retrain_entry import RetrainEntry
 from gateway.store import drift_alarms, retraining
 from gateway.store.versions import VersionRecord
+from routing.drift.audited import is_lower
 from routing.drift.retraining import (
     DAY_US,
     MINUTE_US,
@@ -17,7 +18,6 @@ from routing.drift.retraining import (
     QualityKind,
     RouteFacts,
     Worse,
-    is_lower,
     newest,
 )
 from routing.words import ModelName, RouteName

@@ -9,7 +9,8 @@ from gateway.store.feedback import FeedbackKind, FeedbackState
 from gateway.store.labels import METRIC_OF, LabelSource
 from gateway.store.retraining_tables import retraining, retraining_baselines
 from gateway.store.tables import feedback, labels, requests
-from routing.drift.retraining import Audited, Examples, RetrainingReason, Standing, audited
+from routing.drift.audited import Audited, audited
+from routing.drift.retraining import Examples, RetrainingReason, Standing
 from routing.words import ModelName, RouteName
 
 MOST_EXAMPLES: Final = 50_000

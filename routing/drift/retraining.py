@@ -17,7 +17,6 @@ drift as it likes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import sqrt
 from typing import Final
 
 from routing.words import ModelName, RouteName
@@ -26,12 +25,6 @@ MINUTE_US: Final = 60_000_000
 DAY_US: Final = 86_400_000_000
 MOST_MOVED: Final = 20
 """Features that a summary names."""
-MIN_AUDITS: Final = 100
-"""Of which nothing is compared with less: at 100 and 0.9 the standard error is 0.03."""
-TOLERANCE: Final = 0.02
-"""By how much accuracy may fall before anybody minds."""
-_Z: Final = 3.29
-"""Of a normal distribution, one in two thousand lies above: it is asked again and again, and has to last as well."""
 
 
 class RetrainingReason(StrEnum):
@@ -139,16 +132,6 @@ CALM: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audited:
-    """What audits found of an arm's answers."""
-
-    n: int
-    accuracy: float
-    error: float
-    """Standard error of `accuracy`, above 0."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """A reason that is due, with what it takes to act on it."""
 
@@ -207,33 +190,6 @@ def ranked(facts: RouteFacts) -> tuple[Moved, ...]:
     return tuple(own[:MOST_MOVED])
 
 
-def audited(values: Sequence[float], propensities: Sequence[float]) -> Audited | None:
-    """Accuracy from audits that were drawn with known chances, each weighed by one over its own (Hajek 1971).
-
-    Args:
-        values: 0 or 1 each.
-        propensities: the chance that it was audited, in (0, 1].
-
-    Returns:
-        `None` for fewer than `MIN_AUDITS`.
-    """
-    if len(values) < MIN_AUDITS:
-        return None
-    weights = [1.0 / chance for chance in propensities]
-    total, squared = sum(weights), sum(weight * weight for weight in weights)
-    accuracy = sum(weight * value for weight, value in zip(weights, values, strict=True)) / total
-    spread = sum((weight * (value - accuracy)) ** 2 for weight, value in zip(weights, values, strict=True)) / total**2
-    # Where all were right nothing spreads; two more of each kind (Agresti and Coull 1998) leave some doubt.
-    effective = total * total / squared
-    careful = (accuracy * effective + 2) / (effective + 4)
-    return Audited(n=len(values), accuracy=accuracy, error=sqrt(max(spread, careful * (1 - careful) / effective)))
-
-
-def is_lower(before: Audited, now: Audited) -> bool:
-    """Whether accuracy is lower than it was, by more than `TOLERANCE` and more than chance does."""
-    return before.accuracy - now.accuracy - _Z * sqrt(before.error**2 + now.error**2) > TOLERANCE
-
-
 def _names(facts: RouteFacts) -> set[ModelName]:
     return {arm.model for arm in newest(facts.arms)}
 
@@ -244,14 +200,14 @@ def _seen(facts: RouteFacts, policy: Policy, at_us: int) -> dict[RetrainingReaso
     return {
         RetrainingReason.DRIFT: min((one.since_us for one in facts.moved if one.model in names), default=None),
         RetrainingReason.QUALITY: min((one.since_us for one in facts.worse if one.model in names), default=None),
-        RetrainingReason.CADENCE: at_us if _is_old(facts, policy, at_us) else None,
+        RetrainingReason.CADENCE: at_us if _is_of_age(facts, policy, at_us) else None,
     }
 
 
-def _is_old(facts: RouteFacts, policy: Policy, at_us: int) -> bool:
+def _is_of_age(facts: RouteFacts, policy: Policy, at_us: int) -> bool:
     trained_us = next((arm.trained_us for arm in newest(facts.arms)), None)
-    is_old = trained_us is not None and at_us - trained_us >= policy.every_us
-    return is_old and facts.examples.requests >= policy.min_new_examples
+    is_of_age = trained_us is not None and at_us - trained_us >= policy.every_us
+    return is_of_age and facts.examples.requests >= policy.min_new_examples
 
 
 def _policy_of(reason: RetrainingReason, policy: Policy) -> Policy:
