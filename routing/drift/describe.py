@@ -21,8 +21,6 @@ _DIGITS: Final = b"0123456789"
 _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WHITESPACE: Final = b" \t\n\r\v\f"
 _CODE: Final = b'{}[]()<>=;:/\\|&*+#@$%^~`_"'
-LEAST_WORDS: Final = 5
-"""Below, how many of the words are different says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +51,14 @@ def describe_input(text: str, turns: int) -> InputFacts:
     }
     if data:
         _add_shares(numbers, text, data)
-    if len(words) >= LEAST_WORDS:
-        numbers["type_token"] = len(set(words)) / len(words)
     script = script_of(text)
+    categories = {"script": script}
+    language = language_of(words, script)
+    if language is not None:
+        categories["language"] = language
     return InputFacts(
         numbers=numbers,
-        categories={"script": script, "language": language_of(words, script)},
+        categories=categories,
         words=words,
         grams=Counter(map("".join, zip(lower, lower[1:], lower[2:], strict=False))),
         template=template_of(lower),

@@ -27,6 +27,8 @@ class Family(StrEnum):
     LANGUAGE = "language"
     VOCABULARY = "vocabulary"
     FORM = "form"
+    TEMPLATE = "template"
+    """Which text, whatever its numbers: it changes with all of the others."""
     OUTPUT = "output"
 
 
@@ -104,10 +106,10 @@ FEATURES: Final = (
     _input("upper", Family.FORM, _SHARES, "share of bytes"),
     _input("whitespace", Family.FORM, _SHARES, "share of bytes"),
     _input("code", Family.FORM, _SHARES, "share of bytes that are punctuation of code"),
-    _input("type_token", Family.VOCABULARY, _FINE_SHARES, "different words a word"),
     _pieces("grams", Family.VOCABULARY),
     _pieces("unknown_words", Family.VOCABULARY),
-    _pieces("template", Family.FORM),
+    _pieces("new_word", Family.VOCABULARY),
+    _pieces("template", Family.TEMPLATE),
     _output("output_length", _steps(0.5, 14, 0.25), "log2 of 1 + tokens"),
     _output("confidence", _FINE_SHARES, "probability"),
     _output("entropy", _steps(0.05, 2.5, 0.05), "nats a token"),

@@ -51,8 +51,7 @@ for _language, _words in _SHORT_WORDS.items():
     for _word in _words.split():
         _LANGUAGES_OF[_word] = (*_LANGUAGES_OF.get(_word, ()), _language)
 
-UNKNOWN: Final = "unknown"
-LANGUAGES: Final = (*_SHORT_WORDS, *sorted(set(_OF_SCRIPT.values())), UNKNOWN)
+LANGUAGES: Final = (*_SHORT_WORDS, *sorted(set(_OF_SCRIPT.values())))
 LEAST_VOTES: Final = 2
 """Short words that a text must have of a language: one alone is often a name."""
 
@@ -73,8 +72,11 @@ def script_of(text: str) -> str:
     return max(counts, key=lambda name: (counts[name], name))
 
 
-def language_of(words: Iterable[str], script: str) -> str:
-    """The language that most short words speak for, one of `LANGUAGES`. `words` are in lower case."""
+def language_of(words: Iterable[str], script: str) -> str | None:
+    """The language that most short words speak for, one of `LANGUAGES`. `words` are in lower case.
+
+    `None` where too few do: short texts have no language that could change, and must not look like one when they grow.
+    """
     if script in _OF_SCRIPT:
         return _OF_SCRIPT[script]
     votes: dict[str, int] = {}
@@ -82,6 +84,6 @@ def language_of(words: Iterable[str], script: str) -> str:
         for language in _LANGUAGES_OF.get(word, ()):
             votes[language] = votes.get(language, 0) + 1
     if not votes:
-        return UNKNOWN
+        return None
     best = max(votes, key=lambda language: (votes[language], language))
-    return best if votes[best] >= LEAST_VOTES else UNKNOWN
+    return best if votes[best] >= LEAST_VOTES else None

@@ -44,7 +44,7 @@ class Summary:
     grams: tuple[int, ...] = ()
     """Three characters at a time, by hash; `GRAM_BINS` counts, or none."""
     words: Mapping[int, int] = field(default_factory=dict)
-    """Words by hash, below `WORD_BINS`."""
+    """By hash of a word, below `WORD_BINS`: in how many requests it is."""
     top_grams: Mapping[str, int] = field(default_factory=dict)
     templates: Mapping[str, int] = field(default_factory=dict)
     """Fingerprints of the most frequent templates."""
@@ -190,7 +190,7 @@ class Gatherer:
         for name, category in facts.categories.items():
             self._add_category(name, category)
         words = self._words
-        for word in facts.words:
+        for word in set(facts.words):
             at = word_bin(word)
             words[at] = words.get(at, 0) + 1
         self._waiting.update(facts.grams)

@@ -5,7 +5,7 @@ from routing.drift.psi import psi
 from routing.drift.spread import LEAST_CHUNKS, Spread, spread_of_chunks, spread_of_rows
 
 
-def chunks(count: int, size: int, wander: float = 0.0) -> np.ndarray:  # type: ignore[type-arg]
+def chunks(count: int, size: int, wander: float = 0.0) -> "np.typing.NDArray[np.int64]":
     chance = np.random.default_rng(5)
     rows = []
     for _ in range(count):
