@@ -77,6 +77,8 @@ def main() -> int:
         signal.signal(number, stop)
     plan = read_plan(LoopsPlan)
     configure_logging(plan.log_level)
+    for chatty in ("httpx", "httpcore"):  # they name whole addresses, whose path may be a secret
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     follow_supervisor()
     registry = CollectorRegistry()
     publisher = RegistryPublisher(registry, metrics_dir(plan.state_dir), f"loops-{secrets.token_hex(8)}")
