@@ -69,7 +69,7 @@ class Table:
         except ValueError:
             value = inf
         if not isfinite(value):
-            hint = "; leave the cell empty if the value is missing" if text.lower() in _MISSING_ELSEWHERE else ""
+            hint = "; leave the cell empty if the value is missing" if text.lower() in MISSING_ELSEWHERE else ""
             raise BadRows(f"{self._place(name, row)}: {text[:40]!r} is not a number{hint}")
         if not least <= value <= most:
             raise BadRows(f"{self._place(name, row)}: {text} is not from {least:g} to {most:g}")
@@ -79,7 +79,7 @@ class Table:
         return f"{self.name}, line {self.lines[row]}, column {name}"
 
 
-_MISSING_ELSEWHERE = {"nan", "na", "n/a", "null", "none", "-", "."}
+MISSING_ELSEWHERE = {"nan", "na", "n/a", "null", "none", "-", "."}
 
 
 def read_table(path: Path) -> Table:
