@@ -1,14 +1,15 @@
 """One attempt to hand a message to a webhook's receiver: no redirect, no proxy, no address that it must not reach."""
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 from serving.webhook_address import reachable
+from serving.webhook_answer import Answer
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
@@ -16,26 +17,6 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 Resolve = Callable[[str, int], Sequence[str]]
 """The addresses of a host, by name and port; raises `OSError` where there are none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of an attempt."""
-
-    status: int | None = None
-    """The receiver's; `None` where none came."""
-    error: str | None = None
-    """Why it came to nothing, in a sentence; `None` where it was taken."""
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether the receiver has it."""
-        return self.error is None
-
-    @property
-    def is_unwanted(self) -> bool:
-        """Whether the receiver says that it never wants any again."""
-        return self.status == httpx.codes.GONE
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
@@ -68,9 +49,10 @@ def _send(target: str, body: bytes, headers: Mapping[str, str], host: str) -> An
     limits = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
     # The certificate is checked against the name, although the connection is made to the address.
     named = {"sni_hostname": host}
+    trusted = ssl.create_default_context()
     try:
         with (
-            httpx.Client(timeout=limits, trust_env=False, follow_redirects=False) as client,
+            httpx.Client(timeout=limits, verify=trusted, trust_env=False, follow_redirects=False) as client,
             client.stream("POST", target, content=body, headers=dict(headers), extensions=named) as answer,
         ):
             return _read(answer.status_code)

@@ -22,7 +22,7 @@ from gateway.store.engine import Store
 from gateway.webhooks.signature import signed_headers
 from routing.drift.retraining import RetrainingReason, Standing
 from routing.words import RouteName
-from serving.webhook import Answer, post
+from serving.webhook_answer import Answer
 
 SEND_EVERY_S: Final = 2.0
 DELAYS_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -40,13 +40,13 @@ class Sender:
     """Sends messages. Slow receivers keep nobody waiting but other receivers, for some seconds each."""
 
     def __init__(
-        self, store: Store, environ: Mapping[str, str], clock: Clock = now_us, post_message: Post = post
+        self, store: Store, environ: Mapping[str, str], clock: Clock = now_us, post_message: Post | None = None
     ) -> None:
-        """`environ` resolves the references to secrets."""
+        """`environ` resolves the references to secrets; `post_message` is `serving.webhook.post` unless given."""
         self._store = store
         self._environ = environ
         self._clock = clock
-        self._post = post_message
+        self._post = post_message or _post
         self._snapshot: Snapshot | None = None
 
     def run(self) -> bool:
@@ -106,3 +106,9 @@ class Sender:
     def _settle(self, delivery: Delivery, state: DeliveryState, answer: Answer) -> None:
         with self._store.writing() as connection:
             deliveries.settle(connection, delivery.id, state, self._clock(), status=answer.status, error=answer.error)
+
+
+def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    from serving.webhook import post  # which takes httpx along
+
+    return post(url, body, headers)

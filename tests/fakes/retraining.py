@@ -16,7 +16,7 @@ from gateway.store.engine import Store
 from gateway.webhooks.sender import Sender
 from routing.drift.retraining import DAY_US, RetrainingReason, Standing
 from routing.words import ModelName
-from serving.webhook import Answer
+from serving.webhook_answer import Answer
 from tests.fakes.documents import SUPPORT, V1, file_document
 from tests.fakes.records import audit_label, request_id
 from tests.fakes.webhooks import SECRET

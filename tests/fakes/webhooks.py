@@ -2,12 +2,14 @@
 
 import base64
 import hmac
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 SECRET = "whsec_" + base64.b64encode(b"planted-key-of-24-bytes!").decode()
 TOLERANCE_S = 300
@@ -46,8 +48,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*statuses: int) -> Iterator[Receiver]:
-    """A receiver on a free port of this machine."""
+def receiving(*statuses: int, certificate: Path | None = None) -> Iterator[Receiver]:
+    """A receiver on a free port of this machine, over TLS where it has a certificate (with its key)."""
     found = Receiver("", list(statuses))
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,6 +67,10 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
             """Tests are quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     found.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

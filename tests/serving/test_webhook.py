@@ -1,8 +1,11 @@
 """One attempt to hand a message to a receiver."""
 
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +77,31 @@ def test_a_name_that_leads_to_a_machines_own_services_is_not_asked() -> None:
         answer = post(f"https://hooks.example.com:{port}/", BODY, {}, resolver=lambda host, at: ["127.0.0.1"])
     assert answer.error == "hooks.example.com has no address that a receiver may have"
     assert receiver.told == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of the name localhost, not of its address; trusted, with its key in the same file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    path, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = ("-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", path, "-days", "2", "-subj", "/CN=localhost")
+    command = ["openssl", "req", "-x509", *made, "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(command, check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    path.write_text(path.read_text() + key.read_text())
+    return path
+
+
+def test_a_certificate_is_checked_against_the_name_although_the_address_is_asked(certificate: Path) -> None:
+    with receiving(certificate=certificate) as receiver:
+        port = receiver.url.split(":")[2].split("/")[0]
+        told = post(f"https://localhost:{port}/", BODY, {}, resolver=lambda host, at: ["127.0.0.1"])
+        other = post(f"https://127.0.0.1:{port}/", BODY, {})
+    assert told.is_taken
+    assert other.error is not None
+    assert "CERTIFICATE_VERIFY_FAILED" in other.error
+    assert len(receiver.told) == 1
 
 
 def test_an_answer_that_is_no_http_is_a_failure() -> None:

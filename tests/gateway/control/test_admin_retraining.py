@@ -8,7 +8,7 @@ from gateway.control.parts import Parts
 from gateway.snapshot.retrain_entry import RetrainEntry, WebhookEntry
 from gateway.store import labels, versions
 from gateway.webhooks.sender import Sender
-from serving.webhook import Answer
+from serving.webhook_answer import Answer
 from tests.fakes.control import SCRAPER, Admin, auth, wait_until
 from tests.fakes.documents import SUPPORT
 from tests.fakes.records import audit_label

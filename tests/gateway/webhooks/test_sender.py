@@ -10,7 +10,7 @@ from gateway.store.deliveries import DeliveryState
 from gateway.store.engine import Store
 from gateway.webhooks.sender import DELAYS_S, Sender
 from routing.words import ModelName
-from serving.webhook import Answer
+from serving.webhook_answer import Answer
 from tests.fakes.documents import V1, V2
 from tests.fakes.retraining import Plant, refusing
 from tests.fakes.webhooks import SECRET, Receiver, receiving
