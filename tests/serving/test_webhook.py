@@ -85,7 +85,19 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate")
     path, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    made = ("-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", path, "-days", "2", "-subj", "/CN=localhost")
+    made = (
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        str(key),
+        "-out",
+        str(path),
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    )
     command = ["openssl", "req", "-x509", *made, "-addext", "subjectAltName=DNS:localhost"]
     subprocess.run(command, check=True, capture_output=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
