@@ -1,6 +1,6 @@
 """What a span of time comes to: counts in fixed bins, sums, and bounded lists of pieces. Sums of summaries are exact.
 
-A worker fills a `Gatherer` for each (route, arm), takes a `Summary` of it every few seconds, and hands that over.
+A worker fills a `Gatherer` for each (route, arm) and takes a `Summary` of it every few seconds.
 `Summary.__add__` is commutative and associative, so it does not matter which worker saw what, nor in which order
 summaries arrive. What is cut (rare pieces) is cut before a summary is made, never when summaries are added.
 """
@@ -11,20 +11,31 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from zlib import crc32
 
+from routing.drift.counters import MICRO, MOST_WAITING, WORD_BINS, Numbers, WordBins, word_bin
 from routing.drift.describe import InputFacts
 from routing.drift.features import BY_NAME, COUNTED, Side
 
+__all__ = [
+    "GRAM_BINS",
+    "MICRO",
+    "MOST_GRAMS",
+    "MOST_TEMPLATES",
+    "WORD_BINS",
+    "Gatherer",
+    "Summary",
+    "gram_bin",
+    "most_frequent",
+    "total_of",
+    "word_bin",
+]
+
 GRAM_BINS: Final = 256
-WORD_BINS: Final = 65_536
-"""A vocabulary of 20,000 words leaves three quarters of these empty: that many new words are seen to be new."""
 MOST_GRAMS: Final = 256
 """The most frequent ones that a summary names; all of them are in its bins."""
 MOST_TEMPLATES: Final = 64
-_MOST_GATHERED: Final = 4096
-"""Different pieces of a kind that wait to be put into bins."""
-MICRO: Final = 10**6
 K = TypeVar("K", int, str)
 _SIDES: Final = {feature.name: feature.side for feature in COUNTED}
+_PLACES: Final = {one.name: {name: at for at, name in enumerate(one.categories)} for one in COUNTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +142,10 @@ class Summary:
             raise ValueError(f"this is no summary of requests: {error!r}") from error
 
 
+EMPTY: Final = Summary()
+"""Of nothing."""
+
+
 def total_of(summaries: Iterable[Summary]) -> Summary:
     """The sum of summaries; an empty one of none."""
     total = Summary()
@@ -144,11 +159,6 @@ def gram_bin(gram: str) -> int:
     return crc32(gram.encode("utf-8", "replace")) % GRAM_BINS
 
 
-def word_bin(word: str) -> int:
-    """Where a word counts."""
-    return crc32(word.encode("utf-8", "replace")) % WORD_BINS
-
-
 def most_frequent(counts: Mapping[str, int], how_many: int) -> dict[str, int]:
     """The most frequent ones; of equally frequent ones those that come first in the alphabet."""
     if len(counts) <= how_many:
@@ -159,18 +169,28 @@ def most_frequent(counts: Mapping[str, int], how_many: int) -> dict[str, int]:
 class Gatherer:
     """Counts what requests of one route and arm are like, until it is taken. Its memory is bounded."""
 
-    __slots__ = ("_counts", "_grams", "_inputs", "_outputs", "_seen", "_sums", "_templates", "_waiting", "_words")
+    __slots__ = (
+        "_categories",
+        "_grams",
+        "_inputs",
+        "_numbers",
+        "_outputs",
+        "_seen",
+        "_templates",
+        "_waiting",
+        "_words",
+    )
 
     def __init__(self) -> None:
         self._clear()
 
     def _clear(self) -> None:
         self._seen = self._inputs = self._outputs = 0
-        self._counts: dict[str, list[int]] = {}
-        self._sums: dict[str, list[int]] = {}
+        self._numbers: dict[str, Numbers] = {}
+        self._categories: dict[str, list[int]] = {}
         self._waiting: Counter[str] = Counter()
-        self._grams: list[int] = []
-        self._words: dict[int, int] = {}
+        self._grams = [0] * GRAM_BINS
+        self._words = WordBins()
         self._templates: dict[str, int] = {}
 
     @property
@@ -185,70 +205,55 @@ class Gatherer:
     def add_input(self, facts: InputFacts) -> None:
         """Count the text of one."""
         self._inputs += 1
-        for name, value in facts.numbers.items():
-            self._add_number(name, value)
-        for name, category in facts.categories.items():
-            self._add_category(name, category)
-        words = self._words
-        for word in set(facts.words):
-            at = word_bin(word)
-            words[at] = words.get(at, 0) + 1
+        self._add(facts.numbers, facts.categories)
+        self._words.add(facts.words)
         self._waiting.update(facts.grams)
-        if len(self._waiting) > _MOST_GATHERED:
-            self._sort_in(MOST_GRAMS)
+        if len(self._waiting) > MOST_WAITING:
+            self._sort_in({gram: count for gram, count in self._waiting.items() if count > 1})
         template = facts.template
-        if template in self._templates or len(self._templates) < _MOST_GATHERED:
+        if template in self._templates or len(self._templates) < MOST_WAITING:
             self._templates[template] = self._templates.get(template, 0) + 1
 
     def add_output(self, numbers: Mapping[str, float], categories: Mapping[str, str]) -> None:
         """Count an answer: values by feature, without those that it does not have."""
         self._outputs += 1
+        self._add(numbers, categories)
+
+    def _add(self, numbers: Mapping[str, float], categories: Mapping[str, str]) -> None:
         for name, value in numbers.items():
-            self._add_number(name, value)
+            known = self._numbers.get(name)
+            if known is None:
+                known = self._numbers[name] = Numbers(name)
+            known.add(value)
         for name, category in categories.items():
-            self._add_category(name, category)
+            counts = self._categories.get(name)
+            if counts is None:
+                counts = self._categories[name] = [0] * BY_NAME[name].bins
+            counts[_PLACES[name].get(category, -1)] += 1
 
-    def _add_number(self, name: str, value: float) -> None:
-        feature = BY_NAME[name]
-        counts = self._counts.get(name)
-        if counts is None:
-            counts = self._counts[name] = [0] * feature.bins
-            self._sums[name] = [0, 0]
-        counts[feature.bin_of(value)] += 1
-        sums = self._sums[name]
-        sums[0] += round(value * MICRO)
-        sums[1] += round(value * value * MICRO)
-
-    def _add_category(self, name: str, category: str) -> None:
-        categories = BY_NAME[name].categories
-        counts = self._counts.get(name)
-        if counts is None:
-            counts = self._counts[name] = [0] * len(categories)
-        counts[categories.index(category) if category in categories else -1] += 1
-
-    def _sort_in(self, keeps: int) -> Counter[str]:
-        """Put pieces into bins; the most frequent ones keep their names, with what they had."""
-        grams = self._grams = self._grams or [0] * GRAM_BINS
-        kept = most_frequent(self._waiting, keeps)
+    def _sort_in(self, kept: dict[str, int]) -> None:
+        """Put pieces into bins; those that are kept go on with their names and what they had."""
+        if len(kept) > MOST_WAITING // 2:
+            kept = most_frequent(kept, MOST_GRAMS)
+        grams = self._grams
         for gram, count in self._waiting.items():
             if gram not in kept:
                 grams[gram_bin(gram)] += count
         self._waiting = Counter(kept)
-        return self._waiting
 
     def take(self) -> Summary:
         """All that was counted since the last time; begins anew."""
-        named = dict(self._sort_in(MOST_GRAMS))
-        for gram, count in named.items():
-            self._grams[gram_bin(gram)] += count
+        named = most_frequent(self._waiting, MOST_GRAMS)
+        self._sort_in({})
+        numbers = {name: tuple(known.counts) for name, known in self._numbers.items()}
         summary = Summary(
             seen=self._seen,
             inputs=self._inputs,
             outputs=self._outputs,
-            counts={name: tuple(counts) for name, counts in self._counts.items()},
-            sums={name: (sums[0], sums[1]) for name, sums in self._sums.items()},
+            counts=numbers | {name: tuple(counts) for name, counts in self._categories.items()},
+            sums={name: (known.sum, known.squares) for name, known in self._numbers.items()},
             grams=tuple(self._grams) if self._inputs else (),
-            words=self._words,
+            words=self._words.taken(),
             top_grams=named,
             templates=most_frequent(self._templates, MOST_TEMPLATES),
         )
