@@ -2,17 +2,19 @@
 
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
 
-from serving.webhook_address import reachable
+from serving.webhook_address import Address, reachable
 from serving.webhook_answer import Answer
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
+MOST_ADDRESSES: Final = 4
+"""Of one host, as many are tried in one attempt."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -34,15 +36,23 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, resolver: Resolve
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
-        address = reachable(host, resolver(host, port))
+        addresses = reachable(host, resolver(host, port))
     except (OSError, UnicodeError) as error:
         return Answer(error=f"the name {host} cannot be resolved: {getattr(error, 'strerror', None) or error}")
-    if address is None:
-        return Answer(error=f"{host} has no address that a receiver may have")
-    bracketed = f"[{address}]" if address.version == 6 else str(address)
-    target = urlunsplit((parts.scheme, f"{bracketed}:{port}", parts.path or "/", parts.query, ""))
+    said = f"{host} has no address that a receiver may have"
     sent = {**headers, "host": parts.netloc, "content-type": "application/json", "user-agent": "fallgate"}
-    return _send(target, body, sent, host)
+    for target in _targets(parts, port, addresses):
+        try:
+            return _send(target, body, sent, host)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:  # nothing was sent; another address may do
+            said = _unreached(host, error)
+    return Answer(error=said)
+
+
+def _targets(parts: SplitResult, port: int, addresses: Sequence[Address]) -> Iterator[str]:
+    for address in addresses[:MOST_ADDRESSES]:
+        place = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+        yield urlunsplit((parts.scheme, place, parts.path or "/", parts.query, ""))
 
 
 def _send(target: str, body: bytes, headers: Mapping[str, str], host: str) -> Answer:
@@ -56,10 +66,16 @@ def _send(target: str, body: bytes, headers: Mapping[str, str], host: str) -> An
             client.stream("POST", target, content=body, headers=dict(headers), extensions=named) as answer,
         ):
             return _read(answer.status_code)
-    except httpx.TimeoutException:
-        return Answer(error=f"{host} did not answer in time")
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(error=f"{host} cannot be reached: {str(error) or type(error).__name__}")
+        return Answer(error=_unreached(host, error))
+
+
+def _unreached(host: str, error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"{host} did not answer in time"
+    return f"{host} cannot be reached: {str(error) or type(error).__name__}"
 
 
 def _read(status: int) -> Answer:

@@ -18,8 +18,8 @@ def is_nowhere(host: str) -> bool:
     return address is not None and _is_nowhere(address)
 
 
-def reachable(host: str, addresses: Sequence[str]) -> Address | None:
-    """The first address of a host, if all of them are such as a receiver of this name may have.
+def reachable(host: str, addresses: Sequence[str]) -> tuple[Address, ...]:
+    """The addresses of a host, if all of them are such as a receiver of this name may have; else none.
 
     One whose name says that it is on this machine has to be there, another must not be: so a name that somebody else
     owns leads neither to what listens here nor to a cloud's metadata. Private networks are allowed, for receivers live
@@ -28,7 +28,7 @@ def reachable(host: str, addresses: Sequence[str]) -> Address | None:
     found = [address for address in map(parsed, addresses) if address is not None]
     is_here = is_loopback(host)
     allowed = all(one.is_loopback if is_here else not (one.is_loopback or _is_nowhere(one)) for one in found)
-    return found[0] if found and allowed else None
+    return tuple(dict.fromkeys(found)) if allowed else ()
 
 
 def parsed(text: str) -> Address | None:

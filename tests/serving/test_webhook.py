@@ -48,6 +48,22 @@ def test_what_is_not_taken_says_why(status: int, said: str) -> None:
     assert len(receiver.told) == 1
 
 
+def test_an_address_that_does_not_answer_leaves_the_next_one_its_turn() -> None:
+    with receiving() as receiver:
+        port = receiver.url.split(":")[2].split("/")[0]
+        answer = post(f"http://localhost:{port}/", BODY, {}, resolver=lambda host, at: ["127.0.0.9", "127.0.0.1"])
+    assert answer.is_taken
+    assert len(receiver.told) == 1
+
+
+def test_what_was_sent_once_is_not_sent_to_another_address() -> None:
+    with receiving(500) as receiver:
+        port = receiver.url.split(":")[2].split("/")[0]
+        answer = post(f"http://localhost:{port}/", BODY, {}, resolver=lambda host, at: ["127.0.0.1", "::1"])
+    assert answer.status == 500
+    assert len(receiver.told) == 1
+
+
 def test_gone_means_never_again() -> None:
     with receiving(410, 500) as receiver:
         assert post(receiver.url, BODY, {}).is_unwanted
