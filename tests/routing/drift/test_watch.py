@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from routing.drift.alarms import Cause
 from routing.drift.features import Side
@@ -8,7 +9,7 @@ from routing.drift.reference import Reference
 from routing.drift.summary import Summary
 from routing.drift.watch import NUMBERS, Ended, Terms, Watch
 from tests.routing.drift.answers import answers, answers_reference
-from tests.routing.drift.texts import GERMAN, reference_of, summary_of, texts
+from tests.routing.drift.texts import ASKS, GERMAN, reference_of, summary_of, texts
 
 MINUTE_US = 60_000_000
 LOOKS = Looks(arms=2, windows_a_day=288, sums=len(NUMBERS), detectors=3)
@@ -34,12 +35,8 @@ def watch(
 
 
 def a_minute(seed: int, n: int = 120, *, german: bool = False, **moved: float) -> Summary:
-    text = summary_of(texts(n, seed, **({"asks": GERMAN} if german else {})))
-    return text + Summary(**{**_fields(answers(n, seed, **moved)), "seen": 0})
-
-
-def _fields(summary: Summary) -> dict[str, object]:
-    return {name: getattr(summary, name) for name in Summary.__slots__}
+    text = summary_of(texts(n, seed, asks=GERMAN if german else ASKS))
+    return text + replace(answers(n, seed, **moved), seen=0)
 
 
 def test_a_window_ends_when_it_has_both_its_requests_and_its_time() -> None:
