@@ -1,4 +1,4 @@
-"""The tables of what is done beside requests: what it may cost, and what shadows answered."""
+"""The tables of what is done beside requests: what it may cost, what shadows answered, and what hardware cost idle."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, PrimaryKeyConstraint, Table, Text
 
@@ -33,3 +33,16 @@ shadows = Table(
 )
 """Requests that were also sent to another model. What either took and cost is in `attempts`: the arm's is number 1, the
 other model's is `number`. `agrees` is null where that cannot be told, or no answer came."""
+
+ledger_idle = Table(
+    "ledger_idle",
+    metadata,
+    Column("hour_us", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("price_version", Text, nullable=False),
+    Column("billed_nanousd", BigInteger, nullable=False),
+    Column("cost_nanousd", BigInteger, nullable=False),
+    PrimaryKeyConstraint("hour_us", "model"),
+)
+"""What the hardware of a model with a rate card cost in the hour that began then, beyond what its requests of that hour
+were billed; of hardware that models share, this model's part. Written once, after the hour, also where it is 0."""

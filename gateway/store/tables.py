@@ -12,7 +12,7 @@ from gateway.store.experiment_tables import (
 )
 from gateway.store.metadata import RequestId, RowId, index_of_given, metadata
 from gateway.store.retraining_tables import deliveries, retraining, retraining_baselines
-from gateway.store.side_tables import shadows, spend
+from gateway.store.side_tables import ledger_idle, shadows, spend
 
 __all__ = [
     "attempts",
@@ -35,6 +35,7 @@ __all__ = [
     "keys",
     "labels",
     "leases",
+    "ledger_idle",
     "metadata",
     "overlays",
     "requests",

@@ -19,11 +19,13 @@ from prometheus_client import CollectorRegistry
 from gateway.clock import now_us
 from gateway.control.loops.calibration import CALIBRATION_EVERY_S, Calibrator
 from gateway.control.loops.experiments import EXPERIMENTS_EVERY_S, Experiments
+from gateway.control.loops.idle import IDLE_EVERY_S, IdleTime
 from gateway.control.loops.labels import LABELS_EVERY_S, LabelJoin
 from gateway.control.loops.retention import RETENTION_EVERY_S, Retention
 from gateway.control.loops.retraining import RETRAINING_EVERY_S, Retraining
 from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.metrics.feedback import feedback_counts
+from gateway.metrics.idle import idle_cost
 from gateway.metrics.publish import RegistryPublisher
 from gateway.snapshot.publish import Publisher
 from gateway.store.engine import open_store
@@ -115,12 +117,15 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
     """Everything that is to be done again and again."""
     store = open_store(plan.store_url)
     feedback = feedback_counts(registry)
+    idle_usd = idle_cost(registry)
+    idle = IdleTime(store, plan.retention_days, lambda model, nanousd: idle_usd(model).inc(nanousd / 1e9))
     retention = Retention(store, plan.retention_days)
     labels = LabelJoin(store, lambda state, how_many: feedback(state).inc(how_many))
     calibrator = Calibrator(store, Publisher(store, now_us, coordination_url=plan.coordination_url))
     return [
         Loop(name="labels", every_s=LABELS_EVERY_S, run=labels.run),
         Loop(name="calibration", every_s=CALIBRATION_EVERY_S, run=calibrator.run),
+        Loop(name="idle time", every_s=IDLE_EVERY_S, run=idle.run),
         Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run),
         Loop(name="retraining", every_s=RETRAINING_EVERY_S, run=Retraining(store).run),
     ]
