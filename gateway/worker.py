@@ -16,6 +16,7 @@ from gateway.background.bookkeeping import Bookkeeper, background_of
 from gateway.data.app import build_app
 from gateway.data.server import DataServer, build_server
 from gateway.data.traffic import Traffic
+from gateway.drift.handover import handing_over
 from gateway.launch import WorkerPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.metrics.families import DataPlaneMetrics
 from gateway.metrics.publish import RegistryPublisher
@@ -44,15 +45,19 @@ def run(plan: WorkerPlan) -> None:
     traffic = Traffic(records, DataPlaneMetrics(registry))
     server = build_server(build_app(traffic), plan.drain_s, traffic.drain)
     follower = Follower(plan.store_url, Path(plan.state_dir), plan.writer_id, plan.coordination_url)
+    drift = handing_over(plan.store_url, plan.writer_id, traffic.drift)
     metering = Metering(traffic, RegistryPublisher(registry, metrics_dir(plan.state_dir), plan.writer_id))
     metering.start()
+    drift.start()
     try:
         server.config.load()
         _spare_the_collector()
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(_serve(server, follower, traffic, plan))
     finally:
+        drift.end(FLUSH_S)  # meanwhile
         records.stop(FLUSH_S)
+        drift.join()
         metering.stop()
 
 

@@ -10,6 +10,7 @@ from gateway.identity import KeyRing
 from gateway.settings.expand import ExpandError, expand
 from gateway.shadows.drawn import ShadowPlan, shadow_plan_of
 from gateway.snapshot.document import ModelEntry, RouteEntry, Snapshot, TimeoutsEntry
+from gateway.snapshot.drift_entry import DriftEntry
 from routing.answer.policy import AnswerPolicy
 from routing.assignment.assign import Allocation
 from routing.assignment.targeting import Target
@@ -48,6 +49,7 @@ class LiveRoute:
     targets: tuple[Target, ...] = ()
     audit: AuditPlan | None = None
     shadow: ShadowPlan | None = None
+    drift: DriftEntry = DriftEntry()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def _live_route(name: RouteName, entry: RouteEntry, previous: LiveRoute | None) 
         targets=entry.targets,
         audit=plan_of(entry.audit, None if entry.fallback is None else entry.fallback.to),
         shadow=shadow_plan_of(entry.shadow),
+        drift=entry.drift,
     )
 
 

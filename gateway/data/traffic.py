@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from gateway.audits.auditor import Auditor
 from gateway.clock import now_us
 from gateway.data.live import Live, build_live
+from gateway.drift.collector import Collector
 from gateway.exchange.bill import bill_of
 from gateway.exchange.facts import Exchange
 from gateway.exchange.observe import observe, overhead_s
@@ -62,6 +63,7 @@ class Traffic:
         self._notices: dict[str, str] = {}
         self.auditor = Auditor(records, metrics, now_us)
         self.shadower = Shadower(records, metrics, now_us)
+        self.drift = Collector(now_us)
 
     def begin(self, exchange: Exchange) -> None:
         """An exchange begins."""
@@ -82,6 +84,7 @@ class Traffic:
         row, attempts = record_of(exchange, bills, ended_s, own_s)
         self._records.put(row, attempts)
         self._watch(exchange.route.name, row.unit_hash)
+        self.drift.take(exchange, ended_s)
         if exchange.keeps_answers:
             self.auditor.take(exchange)
             self.shadower.take(exchange)
@@ -101,6 +104,7 @@ class Traffic:
         self.live = build_live(snapshot, self.live, os.environ)
         self.auditor.follow(self.live)
         self.shadower.follow(self.live)
+        self.drift.follow(self.live.routes)
         self.share(self.auditor.books.workers)
         _log.info("revision %d is in force", snapshot.revision)
 

@@ -69,7 +69,10 @@ class StoredReference:
 
 
 # Made once: an expression refers to itself, and one for each slice would pile up until the collector comes.
-_ADD = insert(drift_slices)
+_ADD = text(
+    "INSERT INTO drift_slices (writer_id, seq, route, model, began_us, ended_us, body) "
+    "VALUES (:writer_id, :seq, :route, :model, :began_us, :ended_us, :body) ON CONFLICT DO NOTHING"
+).bindparams(bindparam("body", type_=drift_slices.c.body.type))
 _IS_WAITING = select(drift_slices.c.seq).where(
     (drift_slices.c.writer_id == bindparam("mine")) & (drift_slices.c.seq == bindparam("number"))
 )
@@ -110,7 +113,11 @@ def hand_over(store: Store, writer_id: str, seq: int, slices: Iterable[Slice]) -
 
 def waiting(connection: Connection, limit: int) -> list[StoredSlice]:
     """Slices that are in no window yet, each writer's in its own order; whole numbers `seq` only, about `limit`."""
-    query = select(drift_slices).order_by(drift_slices.c.writer_id, drift_slices.c.seq).limit(limit)
+    # A try that was long on its way may bring a number that is folded already; it goes with the next fold.
+    moved = drift_slices.outerjoin(drift_cursors, drift_cursors.c.writer_id == drift_slices.c.writer_id)
+    is_new = drift_cursors.c.seq.is_(None) | (drift_slices.c.seq > drift_cursors.c.seq)
+    new = select(drift_slices).select_from(moved).where(is_new)
+    query = new.order_by(drift_slices.c.writer_id, drift_slices.c.seq).limit(limit)
     rows = connection.execute(query).all()
     if len(rows) == limit:  # the last number may be cut off
         end = rows[-1]

@@ -17,6 +17,7 @@ from gateway.data.app import build_app
 from gateway.data.live import Live, build_live
 from gateway.data.server import DataServer, build_server
 from gateway.data.traffic import Traffic
+from gateway.drift.collector import Collector
 from gateway.exchange.facts import Exchange
 from gateway.identity import digest_of
 from gateway.metrics.families import DataPlaneMetrics
@@ -195,6 +196,11 @@ class Gateway:
         """What shadows its traffic, once it runs."""
         return self._traffic.shadower
 
+    @property
+    def drift(self) -> Collector:
+        """What counts its traffic for drift."""
+        return self._traffic.drift
+
     def begin(self, exchange: Exchange) -> None:
         """Counts, and does what a worker does."""
         self.begun += 1
@@ -220,6 +226,7 @@ class Gateway:
         self.live = build_live(Snapshot(revision=revision, created_us=now_us(), document=what), self.live, {})
         self._traffic.auditor.follow(self.live)
         self._traffic.shadower.follow(self.live)
+        self._traffic.drift.follow(self.live.routes)
 
     async def until_finished(self, count: int, timeout_s: float = 5.0) -> None:
         """Wait until so many exchanges have ended."""

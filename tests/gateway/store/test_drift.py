@@ -1,8 +1,10 @@
 import pytest
+from sqlalchemy import insert, select
 
 from gateway.store import drift
 from gateway.store.drift import ALL_ROUTES, Slice, StoredReference, Window
 from gateway.store.engine import Store
+from gateway.store.tables import drift_slices
 from routing.drift.describe import describe_input
 from routing.drift.features import Side
 from routing.drift.summary import Gatherer, Summary
@@ -93,3 +95,17 @@ def test_a_training_set_goes_before_the_first_requests_of_a_route(store: Store, 
             drift.put_reference(connection, references[at])
         assert drift.references_of(connection, "support", "v1") == {Side.INPUT: references[0]}
         assert drift.references_of(connection, "support", "v2") == {}
+
+
+def test_a_try_that_arrives_when_its_slices_are_folded_counts_no_more(store: Store) -> None:
+    drift.hand_over(store, "w1", 1, [a_slice()])
+    with store.reading() as connection:
+        late = {**connection.execute(select(drift_slices)).mappings().one()}
+    fold_all(store)
+    with store.writing() as connection:  # as of a transaction that hung
+        connection.execute(insert(drift_slices), late)
+    assert fold_all(store) == []
+    drift.hand_over(store, "w1", 2, [a_slice()])
+    assert [one.seq for one in fold_all(store)] == [2]
+    with store.reading() as connection:
+        assert connection.execute(select(drift_slices)).all() == []
