@@ -16,6 +16,8 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.logs.formats import LogFormat, formatter_of
+
 STDIN_FD = 0
 
 Plan = TypeVar("Plan", bound=msgspec.Struct)
@@ -34,6 +36,9 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float
     """How long requests in flight may go on after SIGTERM."""
     log_level: str
+    log_format: str = LogFormat.TEXT
+    log_requests: float = 0.0
+    """The share of requests that is logged, in [0, 1]; with 0 not even those that fail."""
 
 
 class ControlPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,7 @@ class ControlPlan(msgspec.Struct, frozen=True, kw_only=True):
     admin_fd: int
     """The listening socket."""
     log_level: str
+    log_format: str = LogFormat.TEXT
 
 
 class LoopsPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,7 @@ class LoopsPlan(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int
     """How long records are kept."""
     log_level: str
+    log_format: str = LogFormat.TEXT
 
 
 def encode_plan(plan: msgspec.Struct) -> bytes:
@@ -99,19 +106,11 @@ def metrics_dir(state_dir: str | Path) -> Path:
     return Path(state_dir) / "runtime" / "metrics"
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, kind: str = LogFormat.TEXT) -> None:
     """One line an event on standard error, the same in every process; control characters cannot start another."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"))
+    handler.setFormatter(formatter_of(kind))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-
-
-class _OneLine(logging.Formatter):
-    """Escapes what a client might have put into a message to forge lines or colours; tracebacks stay readable."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message)
-        return super().formatMessage(record)
 
 
 def _next_byte(fd: int) -> bytes:

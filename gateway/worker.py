@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import socket
 import time
 from functools import partial
@@ -18,12 +19,14 @@ from gateway.data.server import DataServer, build_server
 from gateway.data.traffic import Traffic
 from gateway.drift.handover import handing_over
 from gateway.launch import WorkerPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
+from gateway.logs.requests import open_request_log
 from gateway.metrics.families import DataPlaneMetrics
 from gateway.metrics.publish import RegistryPublisher
 from gateway.records.writer import RecordWriter
 from gateway.snapshot.document import Snapshot
 from gateway.snapshot.follow import Follower
 from gateway.store.engine import open_store
+from gateway.tracing.open import open_traces
 
 PUBLISH_EVERY_S: Final = 1.0
 FLUSH_S: Final = 2.0
@@ -33,7 +36,7 @@ _log = logging.getLogger("gateway.worker")
 def main() -> None:
     """Entry point of `python -m gateway.worker`, started by the supervisor."""
     plan = read_plan(WorkerPlan)
-    configure_logging(plan.log_level)
+    configure_logging(plan.log_level, plan.log_format)
     follow_supervisor()
     run(plan)
 
@@ -42,7 +45,10 @@ def run(plan: WorkerPlan) -> None:
     """Serve until told to end; then finish what is in flight and hand over what was recorded."""
     registry = CollectorRegistry()
     records = RecordWriter(plan.store_url, plan.writer_id)
-    traffic = Traffic(records, DataPlaneMetrics(registry))
+    traces, request_log = open_traces(os.environ, plan.writer_id), open_request_log(plan.log_requests)
+    traffic = Traffic(
+        records, DataPlaneMetrics(registry), tracer=traces.tracer if traces else None, request_log=request_log
+    )
     server = build_server(build_app(traffic), plan.drain_s, traffic.drain)
     follower = Follower(plan.store_url, Path(plan.state_dir), plan.writer_id, plan.coordination_url)
     drift = handing_over(plan.store_url, plan.writer_id, traffic.drift)
@@ -59,6 +65,9 @@ def run(plan: WorkerPlan) -> None:
         records.stop(FLUSH_S)
         drift.join()
         metering.stop()
+        for last in (request_log, traces):
+            if last is not None:
+                last.stop(FLUSH_S)
 
 
 def _spare_the_collector() -> None:

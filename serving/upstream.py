@@ -48,7 +48,7 @@ class Upstream:
             path: (
                 f"POST {origin.path}{path} HTTP/1.1\r\nhost: {origin.host_header}\r\n{authorization}"
                 "content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
-                "accept-encoding: identity\r\nuser-agent: fallgate\r\nx-request-id: "
+                "accept-encoding: identity\r\nuser-agent: fallgate\r\n"
             ).encode()
             for path in ("/chat/completions", "/completions")
         }
@@ -63,12 +63,14 @@ class Upstream:
         path: str,
         body: bytes,
         *,
-        request_id: str,
+        headers: bytes,
         connect_s: float,
         deadline_s: float,
         on_sent: Callable[[], object] = bool,
     ) -> Connection:
         """Send a request, and wait for status and headers of its answer. `on_sent` is called in between.
+
+        `headers` are those of this one request, see `headers_of`.
 
         A kept-alive connection that the upstream closes before any byte of an answer cost nothing and proves nothing:
         the request is then sent once more, over a fresh one. The connection is the caller's until it is released or
@@ -77,7 +79,7 @@ class Upstream:
         Raises:
             UpstreamError: there is no answer; nothing is left open.
         """
-        request = b"%s%s\r\ncontent-length: %d\r\n\r\n%s" % (self._heads[path], request_id.encode(), len(body), body)
+        request = b"%s%scontent-length: %d\r\n\r\n%s" % (self._heads[path], headers, len(body), body)
         connection = self._pool.reuse()
         if connection is not None:
             try:
@@ -115,6 +117,11 @@ class Upstream:
             self.breaker.cools_down(now_s, error.retry_after_s)
         else:
             self.breaker.failed(now_s)
+
+
+def headers_of(request_id: str, trace: bytes = b"") -> bytes:
+    """The lines of headers that differ from one request to the next: its id, and lines that name its trace."""
+    return b"x-request-id: %s\r\n%s" % (request_id.encode(), trace)
 
 
 def _hint(error: UpstreamError, address: Address) -> str:

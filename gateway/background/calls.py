@@ -14,6 +14,7 @@ from routing.words import ModelName, Purpose, Result
 from serving.dialect import to_upstream
 from serving.errors import NotAdmitted, UpstreamError
 from serving.statuses import error_of
+from serving.upstream import headers_of
 from serving.whole import WholeAnswer, read_whole
 
 _CHAT: Final = "/chat/completions"
@@ -131,7 +132,7 @@ class BackgroundCalls:
             path,
             request,
             # Told apart from the request itself: a server may take two with one id for the same.
-            request_id=f"{self._exchange.head.request_id}-{purpose}-{len(self.rows) + 1}",
+            headers=headers_of(f"{self._exchange.head.request_id}-{purpose}-{len(self.rows) + 1}"),
             connect_s=timeouts.connect_s,
             deadline_s=monotonic() + timeouts.attempt_s,
         )

@@ -165,6 +165,7 @@ class Leader:
             state_dir=self._plan.state_dir,
             retention_days=loaded.config.store.retention_days,
             log_level=self._plan.log_level,
+            log_format=self._plan.log_format,
         )
 
     def _start_plan(self) -> LoopsPlan:

@@ -38,7 +38,7 @@ def main() -> int:
     """Run until told to end; the exit code."""
     told = _Told()
     plan = read_plan(ControlPlan)
-    configure_logging(plan.log_level)
+    configure_logging(plan.log_level, plan.log_format)
     parts = build(plan)
     follow_supervisor(on_line=parts.observer.forget)
     server = uvicorn.Server(

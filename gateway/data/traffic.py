@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from time import monotonic
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.audits.auditor import Auditor
 from gateway.clock import now_us
@@ -14,6 +14,7 @@ from gateway.exchange.bill import bill_of
 from gateway.exchange.facts import Exchange
 from gateway.exchange.observe import observe, overhead_s
 from gateway.exchange.record import record_of
+from gateway.logs.requests import RequestLog
 from gateway.metrics.families import NO_LABEL, DataPlaneMetrics
 from gateway.metrics.feedback import FeedbackCount
 from gateway.records.rows import AttemptRow, FeedbackRow, LaterOutcome, RequestRow
@@ -22,6 +23,9 @@ from gateway.snapshot.document import Snapshot
 from routing.assignment.concentration import Concentration
 from routing.resilience.breaker import BreakerState
 from routing.words import Outcome
+
+if TYPE_CHECKING:
+    from gateway.tracing.spans import RequestTracer
 
 _BREAKER_NUMBERS: Final = {state: number for number, state in enumerate(BreakerState)}
 _log = logging.getLogger(__name__)
@@ -51,12 +55,21 @@ class Records(Protocol):
 class Traffic:
     """The data plane of one process."""
 
-    def __init__(self, records: Records, metrics: DataPlaneMetrics) -> None:
+    def __init__(
+        self,
+        records: Records,
+        metrics: DataPlaneMetrics,
+        *,
+        tracer: "RequestTracer | None" = None,
+        request_log: RequestLog | None = None,
+    ) -> None:
         self.live: Live | None = None
         self.is_draining = False
         self.clock = now_us
         self._records = records
         self._metrics = metrics
+        self._tracer = tracer
+        self._request_log = request_log
         self._in_flight = 0
         self._dropped = 0
         self._units: dict[str, Concentration] = {}
@@ -68,6 +81,8 @@ class Traffic:
     def begin(self, exchange: Exchange) -> None:
         """An exchange begins."""
         self._in_flight += 1
+        if self._tracer is not None:
+            exchange.trace = self._tracer.begin(exchange)
         route = exchange.route
         if route.audit is not None:
             exchange.audit = self.auditor.draw(exchange)
@@ -85,6 +100,10 @@ class Traffic:
         self._records.put(row, attempts)
         self._watch(exchange.route.name, row.unit_hash)
         self.drift.take(exchange, ended_s)
+        if exchange.trace is not None:
+            exchange.trace.finish(row, attempts)
+        if self._request_log is not None:
+            self._request_log.note(exchange, row, attempts)
         if exchange.keeps_answers:
             self.auditor.take(exchange)
             self.shadower.take(exchange)

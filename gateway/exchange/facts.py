@@ -12,6 +12,7 @@ from gateway.data.live import Live, LiveModel, LiveRoute
 from gateway.errors import SHUTTING_DOWN
 from gateway.shadows.drawn import ShadowPlan
 from gateway.snapshot.document import KeyEntry
+from gateway.tracing.context import passed_on
 from routing.answer.outcomes import AttemptEnd, Call, Failed, Rejected
 from routing.answer.policy import AnswerPolicy
 from routing.assignment.assign import Assignment
@@ -22,10 +23,12 @@ from routing.cost.prices import Usage
 from routing.words import ModelName, Outcome, Reason, Result
 from serving.dialect import to_upstream
 from serving.errors import NotAdmitted, RequestRejected, UpstreamError
+from serving.upstream import headers_of
 from serving.wire.connection import Connection
 
 if TYPE_CHECKING:
     from gateway.exchange.stream import AnswerStream
+    from gateway.tracing.spans import RequestTrace
 
 _RESULTS = {
     Reason.ERROR: Result.ERROR,
@@ -165,6 +168,12 @@ class Exchange:
     """How many calls were made on its behalf after it had ended."""
     unfinished: "AnswerStream | None" = None
     """The arm's stream that was given up in its hold, and goes on for the audit alone."""
+    trace: "RequestTrace | None" = None
+    """Its spans, where they are made."""
+
+    def trace_headers(self, attempt: Attempt) -> bytes:
+        """What the model's server is told of the trace: ours, or else the client's as it came."""
+        return passed_on(self.head.headers) if self.trace is None else self.trace.outbound(attempt)
 
     @property
     def keeps_answers(self) -> bool:
@@ -247,7 +256,7 @@ async def call_upstream(exchange: Exchange, attempt: Attempt, *, judges: bool, d
     return await upstream.open(
         exchange.path,
         request,
-        request_id=exchange.head.request_id,
+        headers=headers_of(exchange.head.request_id, exchange.trace_headers(attempt)),
         connect_s=exchange.route.timeouts.connect_s,
         deadline_s=deadline_s,
         on_sent=attempt.note_sent,

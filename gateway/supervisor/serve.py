@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.launch import ControlPlan, WorkerPlan, configure_logging
+from gateway.logs.formats import LogFormat
 from gateway.supervisor import sockets
 from gateway.supervisor.banner import Banner
 from gateway.supervisor.child import Child, python_module
@@ -48,6 +49,9 @@ class Order:
     plane: Plane = Plane.BOTH
     drain_s: float = 30.0
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
+    log_requests: float = 0.0
+    """The share of requests that is logged, in [0, 1]."""
 
 
 def serve(order: Order) -> int:
@@ -55,7 +59,7 @@ def serve(order: Order) -> int:
     facts = _facts(order)
     if facts is None:
         return 1
-    configure_logging(order.log_level)
+    configure_logging(order.log_level, order.log_format)
     for warning in facts.warnings:
         log.warning("%s", warning)
     try:
@@ -114,6 +118,8 @@ def _worker(order: Order, facts: Facts, number: int, listener: socket.socket, na
             data_fd=listener.fileno(),
             drain_s=order.drain_s,
             log_level=order.log_level.value,
+            log_format=order.log_format.value,
+            log_requests=order.log_requests,
         )
 
     return Child(name, python_module("gateway.worker"), plan, [listener.fileno()])
@@ -128,5 +134,6 @@ def _control(order: Order, facts: Facts, listener: socket.socket) -> Child:
         state_dir=facts.state_dir,
         admin_fd=listener.fileno(),
         log_level=order.log_level.value,
+        log_format=order.log_format.value,
     )
     return Child("control plane", python_module("gateway.control"), lambda: plan, [listener.fileno()])

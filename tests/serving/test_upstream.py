@@ -17,7 +17,7 @@ from serving.errors import (
     Unreachable,
     UpstreamError,
 )
-from serving.upstream import Address, Upstream
+from serving.upstream import Address, Upstream, headers_of
 from tests.fakes.raw_upstream import Close, raw_upstream, reply
 
 CHAT = "/chat/completions"
@@ -29,7 +29,7 @@ def upstream(base_url: str = "http://127.0.0.1:1/v1", api_key: str | None = None
 
 
 async def call(model: Upstream, body: bytes = b"{}") -> bytes:
-    connection = await model.open(CHAT, body, request_id="id-1", connect_s=1.0, deadline_s=monotonic() + 5)
+    connection = await model.open(CHAT, body, headers=headers_of("id-1"), connect_s=1.0, deadline_s=monotonic() + 5)
     try:
         return await connection.read_all()
     finally:

@@ -78,7 +78,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     plan = read_plan(LoopsPlan)
-    configure_logging(plan.log_level)
+    configure_logging(plan.log_level, plan.log_format)
     for chatty in ("httpx", "httpcore"):  # they name whole addresses, whose path may be a secret
         logging.getLogger(chatty).setLevel(logging.WARNING)
     follow_supervisor()
