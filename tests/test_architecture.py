@@ -30,7 +30,17 @@ CLIENT_ERRORS_STAY_IN = (ROOT / "serving", ROOT / "gateway" / "cli")
 
 # What a worker imports before it serves, and what would cost it memory or start-up for nothing.
 WORKER = ("gateway.data.app", "gateway.snapshot.document", "gateway.worker")
-NOT_IN_WORKER = ("scipy", "alembic", "httpx", "typer", "rich", "gateway.settings", "gateway.control", "gateway.cli")
+NOT_IN_WORKER = (
+    "scipy",
+    "opentelemetry",
+    "alembic",
+    "httpx",
+    "typer",
+    "rich",
+    "gateway.settings",
+    "gateway.control",
+    "gateway.cli",
+)
 # A worker resolves the references to upstreams' keys itself; of the settings' pydantic models it needs none.
 LIGHT_SETTINGS = {"gateway.settings", "gateway.settings.expand"}
 

@@ -6,14 +6,20 @@ spans and nothing else: at most 2,048 of them wait, the newest are kept, and the
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from threading import Thread
 from time import monotonic
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
-from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.resources import (
+    SERVICE_INSTANCE_ID,
+    SERVICE_NAME,
+    SERVICE_VERSION,
+    OTELResourceDetector,
+    Resource,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
@@ -26,7 +32,7 @@ QUIET_S: Final = 60.0
 class Export:
     """Makes tracers whose spans are sent."""
 
-    def __init__(self, environ: Mapping[str, str], instance: str, exporter: SpanExporter | None = None) -> None:
+    def __init__(self, instance: str, exporter: SpanExporter | None = None) -> None:
         """`instance` is the process's own name; `exporter` by default the one that the environment describes.
 
         Raises:
@@ -36,7 +42,7 @@ class Export:
             exporter = trace_exporter.OTLPSpanExporter()
             logging.getLogger(trace_exporter.__name__).addFilter(Seldom(monotonic))
         # Ended by `stop` alone, which takes no longer than it is told to.
-        self._provider = TracerProvider(resource=_resource(environ, instance), shutdown_on_exit=False)
+        self._provider = TracerProvider(resource=_resource(instance), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self.tracer = RequestTracer(self._provider.get_tracer(SYSTEM, version("fallgate")))
 
@@ -64,10 +70,7 @@ class Seldom(logging.Filter):
         return True
 
 
-def _resource(environ: Mapping[str, str], instance: str) -> Resource:
+def _resource(instance: str) -> Resource:
     """Who sends the spans. What the environment says of it goes before what we would say."""
-    ours = Resource({SERVICE_NAME: SYSTEM, SERVICE_VERSION: version("fallgate"), SERVICE_INSTANCE_ID: instance})
-    said = Resource.create()
-    is_named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    kept = {name: value for name, value in said.attributes.items() if is_named or name != SERVICE_NAME}
-    return ours.merge(Resource(kept))
+    ours = {SERVICE_NAME: SYSTEM, SERVICE_VERSION: version("fallgate"), SERVICE_INSTANCE_ID: instance}
+    return Resource.create(ours).merge(OTELResourceDetector().detect())

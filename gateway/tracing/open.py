@@ -19,7 +19,7 @@ def open_traces(environ: Mapping[str, str], instance: str) -> "Export | None":
             return None
         from gateway.tracing.export import Export
 
-        return Export(environ, instance)
+        return Export(instance)
     except ImportError:
         _log.warning("no traces: OpenTelemetry is not installed; pip install 'fallgate[otel]', or unset OTEL_*")
     except (CannotTrace, ValueError) as error:

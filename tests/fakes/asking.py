@@ -162,6 +162,7 @@ async def stage(
     v1_entry: Mapping[str, Any] | None = None,
     large_entry: Mapping[str, Any] | None = None,
     drain_s: float | None = None,
+    watched: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """Set the stage.
@@ -173,6 +174,7 @@ async def stage(
         v1_entry: changes to the arm's entry in the configuration.
         large_entry: changes to the fallback's.
         drain_s: how long the gateway waits for what is in flight when it ends; `None`: it just stops.
+        watched: what makes traces or logs of its requests, see `tests.fakes.gateways.gateway`.
         options: of the route, see `tests.fakes.gateways.route`.
     """
     scripts = [
@@ -183,18 +185,20 @@ async def stage(
         to = None if large is None else "large"
         entries = {"v1": dict(v1_entry or {}), **({} if large is None else {"large": dict(large_entry or {})})}
         what = document(server.base_url, {"support": route({"v1": 10000}, to=to, **options)}, **entries)
-        async with gateway(what, drain_s) as made:
+        async with gateway(what, drain_s, **(watched or {})) as made:
             yield Stage(made, server)
 
 
 @asynccontextmanager
-async def before(base_url: str, *, large_url: str | None = None, **options: Any) -> AsyncIterator[Gateway]:
+async def before(
+    base_url: str, *, large_url: str | None = None, watched: Mapping[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Gateway]:
     """A gateway whose arm is at one address, and its fallback, where there is one, at another."""
     to = None if large_url is None else "large"
     what = document(base_url, {"support": route({"v1": 10000}, to=to, **options)})
     if large_url is not None:
         what.models[ModelName("large")] = replace(what.models[ModelName("large")], base_url=large_url)
-    async with gateway(what) as made:
+    async with gateway(what, **(watched or {})) as made:
         yield made
 
 

@@ -20,6 +20,7 @@ from gateway.data.traffic import Traffic
 from gateway.drift.collector import Collector
 from gateway.exchange.facts import Exchange
 from gateway.identity import digest_of
+from gateway.logs.requests import RequestLog
 from gateway.metrics.families import DataPlaneMetrics
 from gateway.records.rows import (
     AttemptRow,
@@ -40,6 +41,7 @@ from gateway.snapshot.document import (
     Snapshot,
     TimeoutsEntry,
 )
+from gateway.tracing.spans import RequestTracer
 from routing.answer.policy import CONDITIONAL_REASONS, HOLD_NONE, HoldWindow
 from routing.assignment.ranges import Ranges, allocate
 from routing.confidence.gate import ConfidenceMode
@@ -165,12 +167,16 @@ class Gateway:
     server: DataServer | None = None
     records: Rows = field(default_factory=Rows)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    tracer: RequestTracer | None = None
+    request_log: RequestLog | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _traffic: Traffic = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock: Clock = now_us
-        self._traffic = Traffic(self.records, DataPlaneMetrics(self.registry))
+        self._traffic = Traffic(
+            self.records, DataPlaneMetrics(self.registry), tracer=self.tracer, request_log=self.request_log
+        )
 
     @property
     def url(self) -> str:
@@ -237,13 +243,19 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(what: Document | None, drain_s: float | None = None) -> AsyncIterator[Gateway]:
+async def gateway(
+    what: Document | None,
+    drain_s: float | None = None,
+    *,
+    tracer: RequestTracer | None = None,
+    request_log: RequestLog | None = None,
+) -> AsyncIterator[Gateway]:
     """Serve a configuration on a free port of 127.0.0.1 (`None`: not configured yet), and stop at the end.
 
     With `drain_s` it ends as a worker does that is told to. Without, it just stops, which takes no time; the
     connections that are still open then are dropped.
     """
-    made = Gateway()
+    made = Gateway(tracer=tracer, request_log=request_log)
     if what is not None:
         made.publish(what)
     listening = socket.create_server(("127.0.0.1", 0))
