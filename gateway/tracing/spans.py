@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -39,13 +40,9 @@ class RequestTracer:
 
     def begin(self, exchange: Exchange) -> "RequestTrace":
         """A request has arrived."""
-        headers = exchange.head.headers
-        carrier = {
-            name.decode(): headers[name].decode("latin-1") for name in (TRACEPARENT, TRACESTATE) if name in headers
-        }
         span = self._tracer.start_span(
             f"{_operation(exchange)} {exchange.route.name}",
-            context=_propagator.extract(carrier),
+            context=_parent(exchange.head.headers),
             kind=SpanKind.SERVER,
             start_time=exchange.head.arrived_us * 1000,
         )
@@ -105,6 +102,14 @@ class RequestTrace:
                 start_time=(exchange.head.arrived_us + since_us) * 1000,
             )
         return span
+
+
+def _parent(headers: Mapping[bytes, bytes]) -> Context:
+    """What the client says that its request is a part of; nothing where that is no trace."""
+    if TRACEPARENT not in headers:
+        return Context()
+    carrier = {name.decode(): headers[name].decode("latin-1") for name in (TRACEPARENT, TRACESTATE) if name in headers}
+    return _propagator.extract(carrier, Context())
 
 
 def _operation(exchange: Exchange) -> str:
