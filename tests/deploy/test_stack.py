@@ -119,7 +119,15 @@ def test_what_is_waited_for_exists_and_belongs_to_no_profile() -> None:
 
 def test_the_gateway_accepts_its_configuration(tmp_path: Path) -> None:
     checked = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "config", "check", "--config", str(DEPLOY / "compose/fallgate.yaml")],
+        [
+            sys.executable,
+            "-m",
+            "gateway.cli",
+            "config",
+            "check",
+            "--config",
+            str(DEPLOY / "compose/gateway/fallgate.yaml"),
+        ],
         cwd=ROOT,
         env={"HOME": str(tmp_path), "PATH": "", **gateway_environment()},
         capture_output=True,
@@ -133,7 +141,15 @@ def test_the_gateway_accepts_its_configuration(tmp_path: Path) -> None:
 
 def test_without_its_environment_the_gateway_says_what_is_missing() -> None:
     checked = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "config", "check", "--config", str(DEPLOY / "compose/fallgate.yaml")],
+        [
+            sys.executable,
+            "-m",
+            "gateway.cli",
+            "config",
+            "check",
+            "--config",
+            str(DEPLOY / "compose/gateway/fallgate.yaml"),
+        ],
         cwd=ROOT,
         env={"PATH": ""},
         capture_output=True,
@@ -145,7 +161,7 @@ def test_without_its_environment_the_gateway_says_what_is_missing() -> None:
 
 
 def test_addresses_within_name_services_and_their_ports() -> None:
-    gateway = config("fallgate.yaml")
+    gateway = config("gateway/fallgate.yaml")
     hosts = [*services(), "models"]
     urls = [gateway["store"]["url"], gateway["coordination"]["url"]]
     urls += [model["base_url"] for model in gateway["models"].values()] + [variables()["LARGE_BASE_URL"][1]]
@@ -159,7 +175,7 @@ def test_addresses_within_name_services_and_their_ports() -> None:
 
 
 def test_the_simulated_models_are_those_that_the_gateway_asks_for() -> None:
-    asked = {model["model"] for model in config("fallgate.yaml")["models"].values()} - {"${LARGE_MODEL}"}
+    asked = {model["model"] for model in config("gateway/fallgate.yaml")["models"].values()} - {"${LARGE_MODEL}"}
     assert {script.name for script in load_scripts(DEPLOY / "compose/simulated.yaml")} == asked | {
         variables()["LARGE_MODEL"][1]
     }
