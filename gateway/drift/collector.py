@@ -43,7 +43,9 @@ class Collector:
                 known = self._samplers.get(route.name)
                 per_second = route.drift.described_per_second
                 is_same = known is not None and known.per_second == per_second
-                samplers[route.name] = known if known is not None and is_same else Sampler(per_second)
+                samplers[route.name] = (
+                    known if known is not None and is_same else Sampler(route.allocation.salt, per_second)
+                )
         self._samplers = samplers
 
     def take(self, exchange: Exchange, ended_s: float) -> None:
@@ -52,7 +54,7 @@ class Collector:
         sampler = self._samplers.get(route.name)
         if sampler is None or exchange.is_forced:
             return
-        takes_text, takes_answer = sampler.look(route.allocation.salt, exchange.head.request_id, ended_s)
+        takes_text, takes_answer = sampler.look(exchange.head.request_id, ended_s)
         arm = route.name, exchange.assignment.arm
         with self._lock:
             gatherer = self._arms.get(arm)

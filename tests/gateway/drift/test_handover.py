@@ -13,6 +13,7 @@ from gateway.drift.handover import HandOver
 from gateway.store import drift
 from gateway.store.engine import Store, open_store
 from gateway.store.errors import StoreUnavailable
+from gateway.store.tables import drift_slices
 from routing.drift.counters import WORD_BINS
 from routing.drift.describe import describe_input
 from routing.drift.summary import Gatherer, total_of
@@ -166,7 +167,7 @@ def test_a_slice_of_the_requests_of_five_seconds_is_small(store: Store) -> None:
     )
     over(store, counted).hand_over()
     with store.reading() as connection:
-        (size,) = [len(row.body) for row in connection.execute(drift.drift_slices.select())]
+        (size,) = [len(row.body) for row in connection.execute(drift_slices.select())]
     assert size < 8_000
 
 
@@ -218,7 +219,7 @@ def test_what_could_not_be_handed_over_at_the_end_is_said(moody: Moody, caplog: 
 def test_a_server_that_goes_and_comes_back_has_all(stoppable_postgres: PostgresServer, migrated_postgres: str) -> None:
     store = open_store(migrated_postgres)
     with store.writing() as connection:
-        connection.execute(drift.drift_slices.delete())
+        connection.execute(drift_slices.delete())
     counted = Counted()
     handing = HandOver(store, "w-of-outage", cast(Collector, counted))
     counted.count(V1, "one")
