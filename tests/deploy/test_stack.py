@@ -195,9 +195,8 @@ def test_every_severity_of_an_alert_has_somebody_to_tell() -> None:
     alertmanager = config("alertmanager.yaml")
     rules = [rule for group in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
     severities = {rule["labels"]["severity"] for rule in rules if "alert" in rule}
-    routed = {
-        re.search('"(.*)"', matcher)[1] for route in alertmanager["route"]["routes"] for matcher in route["matchers"]
-    }  # type: ignore[index]
+    matchers = [matcher for route in alertmanager["route"]["routes"] for matcher in route["matchers"]]
+    routed = {matcher.partition("=")[2].strip('"') for matcher in matchers}
     assert routed <= severities
     assert severities - routed == {"ticket"}  # the default
     receivers = {receiver["name"] for receiver in alertmanager["receivers"]}
