@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import msgspec
+import orjson
 
 from routing.confidence.features import Features
 from routing.confidence.json_values import JsonValues
@@ -16,6 +17,7 @@ from serving.usage import ShownUsage, usage_of
 from serving.whole import INVALID_STRUCTURE, check_text
 
 DONE = b"[DONE]"
+_NULL: Final = b"null"
 _ABORTED: Final = ("abort", "error")
 
 
@@ -110,7 +112,7 @@ class ChunkReader:
         """Content tokens, by log-probabilities where there are some, else by chunks."""
         self.has_content = False
         self.finish_reason: str | None = None
-        self._usages = (NULL, NULL)
+        self._usages = (_NULL, _NULL)
         self.is_done = False
 
     def read(self, payload: bytes) -> bytes | None:
@@ -134,16 +136,15 @@ class ChunkReader:
         # What is absent is the default itself, which is quicker told than null.
         if chunk.error is not NULL and bytes(chunk.error) != b"null":
             raise Faulted("the model's server reported an error within its answer", upstream_status=200)
-        has_usage = chunk.usage is not NULL and len(chunk.usage) != len(b"null")
+        usage = _NULL if chunk.usage is NULL else bytes(chunk.usage)
+        has_usage = usage != _NULL
         if has_usage:
-            self._usages = (
-                self._usages[-1],
-                chunk.usage,
-            )  # each counts from the start, so that the others are not read
+            # Each counts from the start, so that none but the last need be read.
+            self._usages = (self._usages[-1], usage)
         if not chunk.choices:
             return payload if self._shows_usage or not has_usage else None
         if has_usage and self._hides_running_usage:
-            payload = _without_usage(payload, chunk.usage)
+            payload = _without_usage(payload, usage)
         self._opening = self._opening or payload
         for choice in chunk.choices:
             payload = self._take(choice, payload)
@@ -251,6 +252,7 @@ def _says_something(choice: _Choice) -> bool:
 
 def _without_usage(payload: bytes, usage: bytes) -> bytes:
     """A chunk with `null` for its usage, as chunks have it whose usage is still to come."""
-    # It stands behind the choices; and its bare quotes cannot occur within a string.
+    if not usage.startswith(b'{"'):  # as servers write it; what has no bare quotes might occur within a string too
+        return orjson.dumps({**orjson.loads(payload), "usage": None})
     head, _, tail = payload.rpartition(usage)
-    return b"%bnull%b" % (head, tail)
+    return head + _NULL + tail

@@ -2,7 +2,7 @@
 
 Usage comes last, so an answer that nobody waited for to its end has none. vLLM reports it with each chunk when asked
 (`continuous_usage_stats`), and is asked where tokens could not be counted otherwise; a stream of 33 chunks is then
-dearer to read by 28 microseconds, a twentieth of all that it costs. Where log-probabilities come with the tokens these
+dearer to read by 30 microseconds, a twentieth of all that it costs. Where log-probabilities come with the tokens these
 are counted as they come, and where neither is to be had, chunks are. The input is then estimated by the size of the
 request, at the rate of the answers that did report it.
 """

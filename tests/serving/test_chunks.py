@@ -173,6 +173,14 @@ def test_usage_is_shown_as_it_was_asked_for(shown: ShownUsage, in_passing: bool,
     assert read.usage == Usage(input=5, output=7)
 
 
+@pytest.mark.parametrize("odd", ["{}", "[]", "5", "true", '"5"', '{"5": 5}'])
+def test_usage_that_is_none_is_hidden_without_a_change_to_what_was_said(odd: str) -> None:
+    payload = f'{{"usage": {odd}, "choices": [{{"index": 5, "delta": {{"content": "{{}} 5 [] true"}}}}]}}'
+    sent = reader().read(payload.encode())
+    assert sent is not None
+    assert json.loads(sent) == {**json.loads(payload), "usage": None}
+
+
 def test_a_stream_that_breaks_off_has_the_usage_that_came_last() -> None:
     read = reader()
     for output in (1, 3, 6):  # several tokens a chunk
