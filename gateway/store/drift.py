@@ -208,6 +208,29 @@ def references_of(connection: Connection, route: str, model: str) -> dict[Side, 
 
 
 def expire(connection: Connection, older_than_us: int) -> None:
-    """Forget windows and cursors of that time."""
+    """Forget windows and cursors of that time, and slices that nobody folded."""
+    connection.execute(delete(drift_slices).where(drift_slices.c.ended_us < older_than_us))
     connection.execute(delete(drift_windows).where(drift_windows.c.ended_us < older_than_us))
     connection.execute(delete(drift_cursors).where(drift_cursors.c.moved_us < older_than_us))
+
+
+def are_waiting(connection: Connection, slices: Sequence[StoredSlice]) -> bool:
+    """Whether none of the slices is part of a window yet, as when somebody else had folded them meanwhile."""
+    ends: dict[str, int] = {}
+    for writer_id, seq, _ in slices:
+        ends[writer_id] = min(ends.get(writer_id, seq), seq)
+    for writer_id, first in ends.items():
+        folded: int = connection.execute(_FOLDED, {"mine": writer_id}).scalar() or 0
+        if folded >= first:
+            return False
+    return True
+
+
+def reference_marks(connection: Connection, route: str, model: str) -> dict[Side, tuple[str, int]]:
+    """Of each reference of a version the route and when it was made: what tells whether it is another one."""
+    table = drift_references
+    query = select(table.c.side, table.c.route, table.c.made_us).where(
+        table.c.model == model, table.c.route.in_((route, ALL_ROUTES))
+    )
+    rows = connection.execute(query.order_by(table.c.route.desc()))
+    return {Side(row.side): (row.route, row.made_us) for row in rows}

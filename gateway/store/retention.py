@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, delete, func, select
 
+from gateway.store import drift
 from gateway.store.engine import Store
 from gateway.store.tables import attempts, batches, feedback, labels, requests, shadows, snapshots, spend, workers
 from routing.audit.sample import day_of
@@ -10,8 +11,9 @@ from routing.audit.sample import day_of
 def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
     """Delete up to `limit` requests that began before `older_than_us`, with all that hangs on them.
 
-    With the last of them go the batches, the silent workers, the snapshots and the spending of that time, and
-    feedback that found no request; the snapshot that was in force at the end of it stays, and so do audit and history.
+    With the last of them go the batches, the silent workers, the snapshots, the spending and drift's windows of that
+    time, and feedback that found no request; the snapshot that was in force at the end of it stays, and so do audit and
+    history.
 
     Returns:
         How many requests were deleted. Fewer than `limit`: there are no more.
@@ -23,6 +25,7 @@ def expire(store: Store, older_than_us: int, limit: int = 1000) -> int:
             connection.execute(delete(workers).where(workers.c.heartbeat_us < older_than_us))
             connection.execute(delete(feedback).where(feedback.c.received_us < older_than_us))
             connection.execute(delete(spend).where(spend.c.day < day_of(older_than_us)))
+            drift.expire(connection, older_than_us)
             _expire_snapshots(connection, older_than_us)
     return deleted
 

@@ -2,7 +2,7 @@ from sqlalchemy import func, select
 
 from gateway.records.batches import Batch, BatchWriter
 from gateway.snapshot.publish import Publisher
-from gateway.store import snapshots, workers
+from gateway.store import drift, snapshots, workers
 from gateway.store.engine import Store
 from gateway.store.feedback import FeedbackState, Settled, settle
 from gateway.store.labels import add_labels
@@ -69,6 +69,15 @@ def test_labels_and_feedback_go_with_their_requests(store: Store) -> None:
         assert connection.execute(select(labels.c.request_id)).scalars().all() == [new]
         left = connection.execute(select(feedback.c.feedback_id).order_by(feedback.c.feedback_id)).scalars().all()
     assert left == [said[1].feedback_id, said[3].feedback_id]
+
+
+def test_windows_of_drift_go_with_their_time(store: Store) -> None:
+    with store.writing() as connection:
+        for ended_us in (1, 100):
+            drift.put_window(connection, drift.Window("support", "v1", ended_us - 1, ended_us, 500, {}))
+    expire(store, 50)
+    with store.reading() as connection:
+        assert [window.ended_us for window in drift.last_windows(connection, "support", "v1", 9)] == [100]
 
 
 def test_the_snapshot_that_was_in_force_stays(store: Store) -> None:
