@@ -13,6 +13,7 @@ from gateway.records.insert import (
     attempt_inserter,
     feedback_inserter,
     label_inserter,
+    mark_inserter,
     mended,
     request_inserter,
     shadow_inserter,
@@ -59,6 +60,8 @@ class _Rows:
     feedback: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
     shadows: list[Row] = field(default_factory=list)
+    marks: list[Row] = field(default_factory=list)
+    """Of attempts that were added to requests which may be of earlier batches."""
     completed: list[dict[str, str]] = field(default_factory=list)
     """Features that requests lacked when they were recorded."""
 
@@ -67,8 +70,9 @@ class _Rows:
         for entry in entries:
             if isinstance(entry, AuditOutcome):
                 self._add_audit(entry)
+                self._add_later(entry.attempts, mark)
             elif isinstance(entry, ShadowOutcome):
-                self.attempts += entry.attempts
+                self._add_later(entry.attempts, mark)
                 self.shadows.append(entry.row)
             elif isinstance(entry, FeedbackRow):
                 self.feedback.append((*entry, *_WAITING, *mark))
@@ -78,11 +82,14 @@ class _Rows:
                 self.attempts += attempts
 
     def _add_audit(self, audit: AuditOutcome) -> None:
-        self.attempts += audit.attempts
         if audit.label is not None:
             self.labels.append(audit.label)
         if audit.whole_features is not None:
             self.completed.append({"request_id": audit.request_id, "features": audit.whole_features})
+
+    def _add_later(self, attempts: Sequence[AttemptRow], mark: tuple[str, int]) -> None:
+        self.attempts += attempts
+        self.marks += [(*mark, attempt.request_id, attempt.number) for attempt in attempts]
 
 
 # Made once: an expression refers to itself, and one for each batch would pile up until the collector comes.
@@ -104,6 +111,7 @@ class BatchWriter:
         self._feedback = feedback_inserter(is_postgres=store.is_postgres)
         self._labels = label_inserter(is_postgres=store.is_postgres)
         self._shadows = shadow_inserter(is_postgres=store.is_postgres)
+        self._marks = mark_inserter(is_postgres=store.is_postgres)
 
     def last_seq(self) -> int:
         """The number of the last batch that this writer has in the store; 0 where it has none."""
@@ -147,6 +155,7 @@ class BatchWriter:
         self._feedback.insert(connection, rows.feedback)
         self._labels.insert(connection, rows.labels)
         self._shadows.insert(connection, rows.shadows)
+        self._marks.insert(connection, rows.marks)
         if rows.completed:
             # Behind the requests, since a request and its audit may come in one batch.
             connection.execute(_COMPLETE, rows.completed)

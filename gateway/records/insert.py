@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Boolean, Column, Connection, Float, Table, Text
 
+from gateway.store.ledger_tables import ledger_later
 from gateway.store.tables import attempts, feedback, labels, requests, shadows
 
 Row = tuple[Any, ...]  # one value a column
@@ -147,3 +148,8 @@ def label_inserter(*, is_postgres: bool) -> Inserter:
 def shadow_inserter(*, is_postgres: bool) -> Inserter:
     """For `shadows`; a row is a `ShadowRow`."""
     return Inserter(shadows, is_postgres=is_postgres)
+
+
+def mark_inserter(*, is_postgres: bool) -> Inserter:
+    """For `ledger_later`; a row is writer id and number of the batch, request id and number of the attempt."""
+    return Inserter(ledger_later, is_postgres=is_postgres)

@@ -2,7 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, PrimaryKeyConstraint, Table, Text
 
+from gateway.store import ledger_tables
 from gateway.store.metadata import RequestId, metadata
+
+__all__ = ["ledger_idle", "ledger_tables", "shadows", "spend"]
 
 spend = Table(
     "spend",
