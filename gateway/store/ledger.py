@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 
+from gateway.store import ledger_pairs
 from gateway.store.experiment_data import ends
 from gateway.store.ledger_tables import ledger_cursors, ledger_later, ledger_lines
 from gateway.store.tables import attempts, batches, requests
@@ -76,6 +77,7 @@ def roll_up(connection: Connection, writer_id: str, seq: int | None, limit: int)
     if not moved:
         return False
     add(connection, _lines(connection, writer_id, after, upto))
+    ledger_pairs.add(connection, writer_id, upto)
     of_piece = and_(ledger_later.c.writer_id == writer_id, ledger_later.c.seq <= upto)
     connection.execute(delete(ledger_later).where(of_piece))
     return True

@@ -1,6 +1,6 @@
 """The tables of the ledger: what was used and paid, by the hour, kept when the records are gone."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, PrimaryKeyConstraint, Table, Text
 
 from gateway.store.metadata import RequestId, metadata
 
@@ -27,6 +27,31 @@ ledger_lines = Table(
 """Attempts of the requests that arrived in the hour that began then. `requests`: those that are the first of their
 request; `unpriced`: those that used tokens whose price is unknown, and are not in the cost; `estimated`: those whose
 tokens the gateway counted. Kinds of tokens are apart, as they are billed: no cached one is also an input token."""
+
+ledger_pairs = Table(
+    "ledger_pairs",
+    metadata,
+    Column("hour_us", BigInteger, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("weight", Float(53), nullable=False),
+    Column("arm", Float(53), nullable=False),
+    Column("large", Float(53), nullable=False),
+    Column("squares_weight", Float(53), nullable=False),
+    Column("squares_arm", Float(53), nullable=False),
+    Column("squares_large", Float(53), nullable=False),
+    Column("products", Float(53), nullable=False),
+    Column("by_weight_arm", Float(53), nullable=False),
+    Column("by_weight_large", Float(53), nullable=False),
+    Column("arm_input", Float(53), nullable=False),
+    Column("large_input", Float(53), nullable=False),
+    Column("arm_output", Float(53), nullable=False),
+    Column("large_output", Float(53), nullable=False),
+    PrimaryKeyConstraint("route", "model", "hour_us"),
+)
+"""Sums over requests of the hour that an arm answered and, for an audit or a shadow, another model too: what either was
+billed and how many tokens they took; see `routing.cost.savings.Pairs`."""
 
 ledger_cursors = Table(
     "ledger_cursors",

@@ -1,6 +1,7 @@
 """The ledger's lines, on both kinds of store: what records say, each attempt once."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from gateway.records.batches import Batch, BatchWriter
 from gateway.records.rows import AttemptRow, Entry, ShadowOutcome, ShadowRow
 from gateway.store import ledger
 from gateway.store.engine import Store
+from gateway.store.ledger_pairs import pairs_of
 from gateway.store.ledger_tables import ledger_later
 from gateway.store.retention import expire
 from gateway.store.tables import attempts
@@ -164,3 +166,37 @@ def test_lines_add_up_to_all_attempts_of_all_routes(store: Store) -> None:
         from_rows[row.purpose] += row.cost_nanousd or 0
         from_rows[f"{row.purpose} output"] += row.output_tokens or 0
     assert from_lines == from_rows
+
+
+def test_pairs_are_summed_by_their_chances(store: Store) -> None:
+    write(store, 1, served(1, cost_nanousd=10), shadow(1), served(2, cost_nanousd=20), served(3))
+    # The audit was drawn with a chance of a quarter; it cost 1,000, the shadow 500 with a chance of a half.
+    audited = served_row(2)._replace(audit_propensity=0.25)
+    write(store, 2, (audited._replace(request_id=request_id(4)), served(4, cost_nanousd=20)[1]), audit_outcome(4))  # type: ignore[index]
+    roll_up(store)
+    with store.reading() as connection:
+        found = pairs_of(connection, "support", "large", 0, 2**62)
+        assert pairs_of(connection, "support", "next", 0, 2**62) is None
+    assert found is not None
+    assert (found.n, found.weight, found.arm, found.large) == (2, 6.0, 2 * 10 + 4 * 20, 2 * 500 + 4 * 1000)
+    assert (found.squares_weight, found.squares_arm, found.squares_large) == (20.0, 6_800.0, 17_000_000.0)
+    assert (found.products, found.by_weight_arm, found.by_weight_large) == (340_000.0, 360.0, 18_000.0)
+    assert (found.arm_input, found.large_output) == (600.0, 96.0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"cost_nanousd": None}, id="an unknown price"),
+        pytest.param({"result": Result.ERROR}, id="no answer"),
+        pytest.param({"purpose": Purpose.JUDGE}, id="a judge's answer"),
+    ],
+)
+def test_what_is_no_pair_is_left_out(store: Store, changed: dict[str, object]) -> None:
+    outcome = shadow(1)
+    attempt = outcome.attempts[0]._replace(**changed)  # type: ignore[arg-type]
+    write(store, 1, served(1), replace(outcome, attempts=[attempt]))
+    write(store, 2, (request_row(2), attempt_rows(2)), shadow(2))
+    roll_up(store)
+    with store.reading() as connection:
+        assert pairs_of(connection, "support", "large", 0, 2**62) is None

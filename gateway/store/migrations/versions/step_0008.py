@@ -1,4 +1,4 @@
-"""The ledger: hourly lines of what was used and paid, how far they reach, and what each hour saved."""
+"""The ledger: hourly lines of what was used and paid, pairs of answers, how far they reach, what each hour saved."""
 
 from typing import Any
 
@@ -17,6 +17,11 @@ _COUNTS = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
     "cost_nanousd",
 )
+_SUMS = (
+    *("weight", "arm", "large", "squares_weight", "squares_arm", "squares_large"),
+    *("products", "by_weight_arm", "by_weight_large"),
+    *("arm_input", "large_input", "arm_output", "large_output"),
+)
 # Calls that were made beside requests before there were marks of them. They go with the batch of their request.
 _MARK = (
     "INSERT INTO ledger_later (writer_id, seq, request_id, number) "
@@ -27,7 +32,7 @@ _MARK = (
 
 
 def upgrade() -> None:
-    """Four tables, and marks of the calls that were made beside requests so far."""
+    """Five tables, and marks of the calls that were made beside requests so far."""
     op.create_table(
         "ledger_lines",
         _big("hour_us"),
@@ -36,6 +41,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hour_us", "route", "model", "purpose", name="pk_ledger_lines"),
     )
     op.create_index("ix_ledger_lines_route_hour_us", "ledger_lines", ["route", "hour_us"])
+    op.create_table(
+        "ledger_pairs",
+        _big("hour_us"),
+        *map(_text, ("route", "model")),
+        _big("n"),
+        *(sa.Column(name, sa.Float(53), nullable=False) for name in _SUMS),
+        sa.PrimaryKeyConstraint("route", "model", "hour_us", name="pk_ledger_pairs"),
+    )
     op.create_table(
         "ledger_cursors",
         _text("writer_id"),
