@@ -91,6 +91,10 @@ class AdminClient:
         """The experiment of a route: its contract, how far it is and what was seen last."""
         return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/experiment")
 
+    def drift(self, route: str) -> Json:
+        """What of a route has moved, by arm."""
+        return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/drift")
+
     def experiment_looks(self, route: str, name: str) -> Json:
         """What was seen of the primary metric of an experiment over time."""
         path = f"/admin/v1/routes/{quote(route, safe='')}/experiment/looks?name={quote(name, safe='')}"

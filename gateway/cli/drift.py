@@ -41,7 +41,8 @@ def drift(
 
     def act() -> Json:
         tables.extend((_read(reference), _read(current)))
-        found.extend(sorted(compare_tables(*tables, alpha), key=lambda one: (-one.distance.psi, one.name)))
+        before, now = tables
+        found.extend(sorted(compare_tables(before, now, alpha), key=lambda one: (-one.distance.psi, one.name)))
         return _to_json(found, *tables)
 
     run_offline("drift", act, lambda _: _show(found, *tables), as_json=as_json)
@@ -69,9 +70,9 @@ def compare_tables(reference: Table, current: Table, alpha: float) -> list[Colum
     found = [one for name in shared for one in _compare_column(name, reference, current)]
     if not found:
         raise BadRows("there is no column that both files have and that is not constant")
-    for one in found:
-        if one.note is not None:
-            warn("drift", f"column {one.name} is not judged: {one.note}")
+    for column in found:
+        if column.note is not None:
+            warn("drift", f"column {column.name} is not judged: {column.note}")
     return with_alarms(found, alpha)
 
 

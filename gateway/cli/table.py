@@ -26,11 +26,11 @@ BUILT = {
     "calibrate": Entry("gateway.cli.calibrate", "calibrate", "Fit a confidence to rows of a file."),
     "curve": Entry("gateway.cli.curve", "curve", "Draw the trade between cost and quality."),
     "compare": Entry("gateway.cli.compare", "compare", "Compare the arms of a file."),
+    "drifting": Entry("gateway.cli.drifting", "drifting", "Say what of a route has moved, how far, since when."),
     "drift": Entry("gateway.cli.drift", "drift", "Say which columns of a file have moved."),
     "plan": Entry("gateway.cli.plan", "plan", "Say how large an experiment has to be."),
 }
 
 NOT_BUILT = {
     "cost": "Say what a route costs and saves.",
-    "drifting": "Say how far a route's traffic has drifted.",
 }

@@ -11,6 +11,7 @@ from starlette.routing import Match, Route
 
 from gateway.control.endpoints import (
     calibration,
+    drift,
     experiment,
     experiment_looks,
     feedback,
@@ -71,6 +72,7 @@ def build_app(parts: Parts) -> AsgiApp:
         requests,
         feedback,
         calibration,
+        drift,
         experiment,
         experiment_looks,
         shadow,

@@ -12,6 +12,7 @@ import uvicorn
 
 from gateway.clock import now_us
 from gateway.control.app import build_app
+from gateway.control.drift_figures import DriftFigures
 from gateway.control.experiment_figures import ExperimentFigures
 from gateway.control.figures import Figures
 from gateway.control.file import FollowedFile
@@ -103,6 +104,7 @@ def build(plan: ControlPlan) -> Parts:
     figures = (
         Figures(store, lambda: observer.seen),
         ExperimentFigures(store, lambda: observer.seen),
+        DriftFigures(store, lambda: observer.seen),
         RetrainingFigures(store, lambda: observer.seen),
     )
     for one in figures:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.audits.drawn import AuditPlan, plan_of
 from gateway.data.judging import Trackers, policy_of
@@ -49,7 +49,7 @@ class LiveRoute:
     targets: tuple[Target, ...] = ()
     audit: AuditPlan | None = None
     shadow: ShadowPlan | None = None
-    drift: DriftEntry = DriftEntry()
+    drift: DriftEntry = field(default_factory=DriftEntry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

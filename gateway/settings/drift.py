@@ -34,6 +34,13 @@ class Drift(Section):
     alpha: Annotated[float, Field(gt=0, le=0.05), NUMBER] = Field(
         default=0.001, description="How unlikely by chance what is told as an alarm has to be."
     )
+    reference_requests: Annotated[int, Field(ge=500, le=1_000_000), NUMBER] = Field(
+        default=5000,
+        description="First requests of a version, with which later ones are compared where no training set is known.",
+    )
+    reference_hours: Annotated[float, Field(ge=0, le=720), NUMBER] = Field(
+        default=24, description="Over how many hours these are spread at least."
+    )
     described_per_second: Annotated[int, Field(ge=1, le=10_000), NUMBER] = Field(
         default=50,
         description="Requests whose text is described, a second in each worker; of more traffic a random share is.",

@@ -17,6 +17,8 @@ class DriftEntry(msgspec.Struct, frozen=True, kw_only=True):
     false_alarm_every_days: float = 30.0
     alpha: float = 0.001
     described_per_second: int = 50
+    reference_requests: int = 5000
+    reference_hours: float = 24.0
 
 
 def drift_of(drift: "settings.Drift") -> DriftEntry:
@@ -29,4 +31,6 @@ def drift_of(drift: "settings.Drift") -> DriftEntry:
         false_alarm_every_days=float(drift.false_alarm_every_days),
         alpha=drift.alpha,
         described_per_second=drift.described_per_second,
+        reference_requests=drift.reference_requests,
+        reference_hours=float(drift.reference_hours),
     )

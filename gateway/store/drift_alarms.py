@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from routing.drift.retraining import Moved, Worse
+from gateway.store import drift
+from routing.drift.retraining import Moved, QualityKind, Worse
+from routing.words import ModelName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,4 +20,28 @@ class Alarms:
 
 def of_route(connection: Connection, route: str) -> Alarms:
     """Those that are on now."""
-    return Alarms()
+    moved: list[Moved] = []
+    parted: list[Worse] = []
+    for (_, model), state in drift.states(connection, route).items():
+        moved += [
+            Moved(
+                model=ModelName(model),
+                feature=alarm["feature"],
+                family=alarm["family"],
+                score=alarm["score"],
+                since_us=alarm["since_us"],
+            )
+            for alarm in state["watch"]["alarms"]
+        ]
+        quality = state["quality"]
+        if quality["parted_since_us"] is not None and quality["estimated"] and quality["audited"]:
+            parted.append(
+                Worse(
+                    model=ModelName(model),
+                    kind=QualityKind.PARTED,
+                    audited=quality["audited"]["accuracy"],
+                    expected=quality["estimated"]["accuracy"],
+                    since_us=quality["parted_since_us"],
+                )
+            )
+    return Alarms(moved=moved, parted=parted)

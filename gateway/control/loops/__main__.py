@@ -18,15 +18,18 @@ from prometheus_client import CollectorRegistry
 
 from gateway.clock import now_us
 from gateway.control.loops.calibration import CALIBRATION_EVERY_S, Calibrator
+from gateway.control.loops.drift import DRIFT_EVERY_S, DriftWatch
 from gateway.control.loops.experiments import EXPERIMENTS_EVERY_S, Experiments
 from gateway.control.loops.idle import IDLE_EVERY_S, IdleTime
 from gateway.control.loops.labels import LABELS_EVERY_S, LabelJoin
+from gateway.control.loops.ledger import LEDGER_EVERY_S, Ledger
 from gateway.control.loops.retention import RETENTION_EVERY_S, Retention
 from gateway.control.loops.retraining import RETRAINING_EVERY_S, Retraining
 from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.metrics.feedback import feedback_counts
 from gateway.metrics.idle import idle_cost
 from gateway.metrics.publish import RegistryPublisher
+from gateway.metrics.savings import savings_counter
 from gateway.snapshot.publish import Publisher
 from gateway.store.engine import open_store
 from gateway.store.errors import StoreError
@@ -119,6 +122,8 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
     feedback = feedback_counts(registry)
     idle_usd = idle_cost(registry)
     idle = IdleTime(store, plan.retention_days, lambda model, nanousd: idle_usd(model).inc(nanousd / 1e9))
+    saved_usd = savings_counter(registry)
+    ledger = Ledger(store, lambda route, nanousd: saved_usd(route).inc(nanousd / 1e9))
     retention = Retention(store, plan.retention_days)
     labels = LabelJoin(store, lambda state, how_many: feedback(state).inc(how_many))
     calibrator = Calibrator(store, Publisher(store, now_us, coordination_url=plan.coordination_url))
@@ -126,6 +131,8 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
         Loop(name="labels", every_s=LABELS_EVERY_S, run=labels.run),
         Loop(name="calibration", every_s=CALIBRATION_EVERY_S, run=calibrator.run),
         Loop(name="idle time", every_s=IDLE_EVERY_S, run=idle.run),
+        Loop(name="drift", every_s=DRIFT_EVERY_S, run=DriftWatch(store).run),
+        Loop(name="ledger", every_s=LEDGER_EVERY_S, run=ledger.run),
         Loop(name="retention", every_s=RETENTION_EVERY_S, run=retention.run),
         Loop(name="retraining", every_s=RETRAINING_EVERY_S, run=Retraining(store).run),
     ]
