@@ -7,11 +7,13 @@ for independent normal z: two values of h are tabled in any textbook, such as 93
 """
 
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, log
 from typing import Final
 
 K: Final = 0.5
 _OVERSHOOT: Final = 1.166
+CAUTION: Final = 3.5
+"""Of some twenty sums of a route, one in a hundred routes has one whose reference is further off."""
 MOST_Z: Final = 4.0
 """One window alone must not raise it: what is far off in one is for the test of a single window."""
 
@@ -34,9 +36,11 @@ class Cusum:
         return Cusum(up=max(0.0, self.up + z - k), down=max(0.0, self.down - z - k))
 
 
-def slack(chunks: int) -> float:
-    """k for a mean that was itself estimated from so many chunks: what the estimate may be off is no shift."""
-    return K + 2 / sqrt(max(chunks, 1))
+def slack(unsure: float) -> float:
+    """k where the mean that z is reckoned from was itself estimated, with a standard error of `unsure` in units of z:
+    what the estimate may be off, for good, is no shift.
+    """
+    return K + CAUTION * unsure
 
 
 def run_length(h: float, k: float = K) -> float:

@@ -1,7 +1,7 @@
 """By how many standard deviations a window's mean is off the means of the reference's chunks."""
 
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,17 @@ from routing.drift.summary import MICRO, Summary
 LEAST_CHUNKS: Final = 5
 
 
-def z_of(name: str, reference: Reference, window: Summary) -> float | None:
-    """The z-score of a number's mean, of shape (); `None` where it cannot be told.
+class Off(NamedTuple):
+    """A window's mean, against the reference's."""
+
+    z: float
+    """In standard deviations of a window's mean."""
+    unsure: float
+    """Standard error of the reference's own mean, in the same unit: all windows are off by so much alike."""
+
+
+def z_of(name: str, reference: Reference, window: Summary) -> Off | None:
+    """The z-score of a number's mean; `None` where it cannot be told.
 
     Chunks and windows are of different sizes. What a mean spreads has a part that shrinks with the size (requests
     differ) and one that does not (times differ); both are estimated from the chunks.
@@ -30,5 +39,7 @@ def z_of(name: str, reference: Reference, window: Summary) -> float | None:
     squares = reference.total.sums[name][1] / MICRO / sizes.sum()
     within = max(float(squares) - whole * whole, 0.0)
     between = max(float(means.var(ddof=1)) - within / float(sizes.mean()), 0.0)
-    sd = sqrt(within / n + between + within / float(sizes.sum()))
-    return (mean - whole) / sd if sd > 0 else None
+    sd = sqrt(within / n + between)
+    if sd == 0:
+        return None
+    return Off(z=(mean - whole) / sd, unsure=sqrt(within / float(sizes.sum()) + between / len(rows)) / sd)

@@ -125,12 +125,12 @@ class Watch:
         signs: list[Sign] = []
         for name in NUMBERS:
             reference = references.get(BY_NAME[name].side)
-            z = None if reference is None else z_of(name, reference, self.window)
-            if reference is None or z is None:
+            off = None if reference is None else z_of(name, reference, self.window)
+            if off is None:
                 continue
-            k = slack(len(reference.chunks))
+            k = slack(off.unsure)
             limit = limit_for(rates.cusum_windows, k)
-            after = sums.get(name, Cusum()).after(z, k)
+            after = sums.get(name, Cusum()).after(off.z, k)
             if after.most > limit:
                 score = after.most / limit
                 signs.append(Sign(feature=name, family=BY_NAME[name].family, cause=Cause.TREND, score=score))

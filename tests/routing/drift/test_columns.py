@@ -21,7 +21,7 @@ def is_finite(found: ColumnFinding) -> bool:
 
 
 @given(NUMBERS, NUMBERS)
-def test_numbers_of_any_kind_are_compared_without_a_nan(reference: np.ndarray, current: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_numbers_of_any_kind_are_compared_without_a_nan(reference: np.ndarray, current: np.ndarray) -> None:
     assert is_finite(compare_numbers("x", reference, current))
 
 
