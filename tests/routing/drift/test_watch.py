@@ -64,7 +64,7 @@ def test_a_planted_shift_alarms_in_its_first_window_and_ends_when_it_is_gone() -
 
 
 def test_answers_that_become_less_sure_raise_an_alarm_although_each_window_looks_alike() -> None:
-    state, _ = watch(a_minute(at, confidence=0.892) for at in range(60))
+    state, _ = watch(a_minute(at, confidence=0.888) for at in range(60))
     assert state.alarms["confidence"].cause is Cause.TREND
 
 
