@@ -87,6 +87,10 @@ class AdminClient:
         """A request of a route as it was recorded, with its attempts and the calibration that judged it."""
         return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/requests/{quote(request_id, safe='')}")
 
+    def cost(self, route: str, *, days: int) -> Json:
+        """What a route cost in the last days, and what it saved."""
+        return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/cost?days={days}")
+
     def experiment(self, route: str) -> Json:
         """The experiment of a route: its contract, how far it is and what was seen last."""
         return self._ask("GET", f"/admin/v1/routes/{quote(route, safe='')}/experiment")

@@ -28,9 +28,9 @@ BUILT = {
     "compare": Entry("gateway.cli.compare", "compare", "Compare the arms of a file."),
     "drifting": Entry("gateway.cli.drifting", "drifting", "Say what of a route has moved, how far, since when."),
     "drift": Entry("gateway.cli.drift", "drift", "Say which columns of a file have moved."),
+    "cost": Entry("gateway.cli.cost", "cost", "Say what a route costs and saves."),
     "plan": Entry("gateway.cli.plan", "plan", "Say how large an experiment has to be."),
 }
 
 NOT_BUILT = {
-    "cost": "Say what a route costs and saves.",
 }

@@ -11,6 +11,7 @@ from starlette.routing import Match, Route
 
 from gateway.control.endpoints import (
     calibration,
+    cost,
     drift,
     experiment,
     experiment_looks,
@@ -72,6 +73,7 @@ def build_app(parts: Parts) -> AsgiApp:
         requests,
         feedback,
         calibration,
+        cost,
         drift,
         experiment,
         experiment_looks,
