@@ -158,8 +158,8 @@ def _summed(route: Any, started_us: Any) -> Select[Any]:
         "reasoning_tokens": reasoned,
         "cost_nanousd": cost,
     }
-    by = ((started_us - started_us % _HOUR).label("hour_us"), route.label("route"))
-    by += (attempts.c.model, attempts.c.purpose)
+    hour = (started_us - started_us % _HOUR).label("hour_us")
+    by: tuple[ColumnElement[Any], ...] = (hour, route.label("route"), attempts.c.model, attempts.c.purpose)
     sums = [func.coalesce(func.sum(counts[name]), 0).label(name) for name in COUNTS]
     return select(*by, *sums).group_by(*by)
 

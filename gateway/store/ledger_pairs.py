@@ -6,7 +6,19 @@ They are taken from the records when these go into the lines, and stay when the 
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Float, and_, case, cast, func, literal_column, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Float,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from gateway.store.ledger_tables import ledger_later, ledger_pairs
 from gateway.store.tables import attempts, requests, shadows
@@ -25,7 +37,7 @@ _ADD: Final = text(
 _ARM: Final = attempts.alias("arm_attempt")
 _OTHER: Final = attempts.alias("other_attempt")
 _ANSWERED: Final = (Result.COMPLETED.value, Result.INVALID.value)
-_HOUR: Final = literal_column(str(HOUR_US))
+_HOUR: Final = literal_column(str(HOUR_US), BigInteger)
 
 
 def add(connection: Connection, writer_id: str, upto: int) -> None:

@@ -171,8 +171,8 @@ def test_lines_add_up_to_all_attempts_of_all_routes(store: Store) -> None:
 def test_pairs_are_summed_by_their_chances(store: Store) -> None:
     write(store, 1, served(1, cost_nanousd=10), shadow(1), served(2, cost_nanousd=20), served(3))
     # The audit was drawn with a chance of a quarter; it cost 1,000, the shadow 500 with a chance of a half.
-    audited = served_row(2)._replace(audit_propensity=0.25)
-    write(store, 2, (audited._replace(request_id=request_id(4)), served(4, cost_nanousd=20)[1]), audit_outcome(4))  # type: ignore[index]
+    own = attempt_rows(4)[0]._replace(purpose=Purpose.SERVE, result=Result.COMPLETED, cost_nanousd=20)
+    write(store, 2, (served_row(4)._replace(audit_propensity=0.25), [own]), audit_outcome(4))
     roll_up(store)
     with store.reading() as connection:
         found = pairs_of(connection, "support", "large", 0, 2**62)
