@@ -6,11 +6,9 @@ from importlib import import_module
 
 import typer
 
-from gateway.cli.table import BUILT, NOT_BUILT
+from gateway.cli.table import BUILT
 
 __all__ = ["main"]
-
-_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def main() -> None:
@@ -38,17 +36,8 @@ def build(arguments: Sequence[str]) -> typer.Typer:
             app.add_typer(found, name=name)
         else:
             app.command(name)(found)
-    for name, help_text in NOT_BUILT.items():
-        app.command(name, help=f"{help_text} (not built yet)", context_settings=_ANYTHING, add_help_option=False)(
-            _not_built
-        )
     return app
 
 
 def _nothing() -> None:
     """Stands where help needs something to show."""
-
-
-def _not_built(context: typer.Context) -> None:
-    print(f"fallgate {context.info_name}: not built yet", file=sys.stderr)
-    raise typer.Exit(2)

@@ -31,6 +31,3 @@ BUILT = {
     "cost": Entry("gateway.cli.cost", "cost", "Say what a route costs and saves."),
     "plan": Entry("gateway.cli.plan", "plan", "Say how large an experiment has to be."),
 }
-
-NOT_BUILT = {
-}

@@ -27,7 +27,7 @@ def load_any(text: str) -> Any:  # plain JSON of any shape
 
 def pack(value: object) -> bytes:
     """JSON, deflated, for what is large and only read as a whole."""
-    return zlib.compress(_encoder.encode(value), 6)
+    return zlib.compress(_encoder.encode(value), 1)  # a third larger than at 6, for a fifth of the work
 
 
 def unpack(data: bytes) -> Any:  # plain JSON of any shape

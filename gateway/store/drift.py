@@ -151,11 +151,19 @@ def put_state(connection: Connection, route: str, model: str, at_us: int, body: 
     connection.execute(_PUT_STATE, values)
 
 
-def states(connection: Connection, route: str | None = None) -> dict[tuple[str, str], Any]:
+def state_marks(connection: Connection) -> dict[tuple[str, str], int]:
+    """When each state was kept, by route and model."""
+    rows = connection.execute(select(drift_state.c.route, drift_state.c.model, drift_state.c.updated_us))
+    return {(row.route, row.model): row.updated_us for row in rows}
+
+
+def states(connection: Connection, route: str | None = None, model: str | None = None) -> dict[tuple[str, str], Any]:
     """The states that there are, by route and model."""
     query = select(drift_state)
     if route is not None:
         query = query.where(drift_state.c.route == route)
+    if model is not None:
+        query = query.where(drift_state.c.model == model)
     return {(row.route, row.model): unpack(row.body) for row in connection.execute(query)}
 
 

@@ -1,10 +1,10 @@
 """A reference that is being made of a version's first requests: enough of them, over long enough, in even chunks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from routing.drift.features import Side
+from routing.drift.features import BY_NAME, Side
 from routing.drift.summary import EMPTY, Summary
 
 LEAST_CHUNKS: Final = 20
@@ -33,7 +33,7 @@ class Growing:
 
     def after(self, summary: Summary, began_us: int, ended_us: int, wanted: Wanted) -> "Growing":
         """With what came in some seconds."""
-        opened, chunks = self.open + summary, list(self.chunks)
+        opened, chunks = self.open + of_side(summary, self.side), list(self.chunks)
         if opened.n(self.side) >= wanted.requests / LEAST_CHUNKS:
             chunks.append(opened.cut())
             opened = EMPTY
@@ -77,3 +77,12 @@ class Growing:
             chunks=tuple(map(Summary.from_document, document["chunks"])),
             open=Summary.from_document(document["open"]),
         )
+
+
+def of_side(summary: Summary, side: Side) -> Summary:
+    """What a reference of one side needs of a summary."""
+    counts = {name: counts for name, counts in summary.counts.items() if BY_NAME[name].side is side}
+    sums = {name: sums for name, sums in summary.sums.items() if name in counts}
+    if side is Side.OUTPUT:
+        return Summary(seen=summary.seen, outputs=summary.outputs, counts=counts, sums=sums)
+    return replace(summary, outputs=0, counts=counts, sums=sums)

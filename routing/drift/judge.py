@@ -21,7 +21,7 @@ from routing.drift.features import FEATURES, Family, Feature, Kind, Side
 from routing.drift.psi import Distance, distance, psi
 from routing.drift.reference import UNKNOWN_ANYWAY, Reference, counts_of
 from routing.drift.spread import Spread, spread_of_chunks
-from routing.drift.summary import MICRO, Summary
+from routing.drift.summary import Summary, mean_of
 
 LEAST_PSI: Final = 0.1
 LEAST_ROWS: Final = 100
@@ -147,12 +147,6 @@ def _share(counts: Floats) -> float:
 
 def _bare_share(counts: Floats) -> float:
     return max(0.0, (1 + UNKNOWN_ANYWAY) * _share(counts) - UNKNOWN_ANYWAY)
-
-
-def mean_of(summary: Summary, name: str) -> float | None:
-    """The mean of a number, `None` where there is no value."""
-    count = sum(summary.counts.get(name, ()))
-    return summary.sums[name][0] / MICRO / count if count else None
 
 
 def _with_alarms(findings: Sequence[Finding], alpha: float) -> list[Finding]:

@@ -12,9 +12,7 @@ from routing.drift.alarms import Cause, Sign
 from routing.drift.audited import TOLERANCE
 from routing.drift.edetector import LAMBDAS, EDetector
 from routing.drift.features import BY_NAME, Family
-from routing.drift.judge import mean_of
-from routing.drift.reference import Reference
-from routing.drift.summary import Summary
+from routing.drift.summary import Summary, mean_of
 
 LEAST_ANSWERS: Final = 20
 WATCHED: Final = ("confidence", "invalid", "fallback")
@@ -29,9 +27,9 @@ class Detectors:
     by_name: Mapping[str, EDetector]
 
     @classmethod
-    def of(cls, reference: Reference) -> "Detectors":
-        """Fresh ones, which mind a change of `TOLERANCE` or more from the reference."""
-        found = {name: good_share(name, reference.total) for name in WATCHED}
+    def of(cls, total: Summary) -> "Detectors":
+        """Fresh ones, which mind a change of `TOLERANCE` or more from what a reference comes to."""
+        found = {name: good_share(name, total) for name in WATCHED}
         return cls(by_name={name: _watching(good) for name, good in found.items() if good is not None})
 
     def after(self, summary: Summary) -> "Detectors":

@@ -154,6 +154,12 @@ def total_of(summaries: Iterable[Summary]) -> Summary:
     return total
 
 
+def mean_of(summary: Summary, name: str) -> float | None:
+    """The mean of a number, `None` where there is no value."""
+    count = sum(summary.counts.get(name, ()))
+    return summary.sums[name][0] / MICRO / count if count else None
+
+
 def gram_bin(gram: str) -> int:
     """Where a piece of three characters counts: CRC-32 (ISO 3309) of its UTF-8, reduced to `GRAM_BINS`."""
     return crc32(gram.encode("utf-8", "replace")) % GRAM_BINS

@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from routing.drift.judge import LEAST_ROWS, mean_of
+from routing.drift.judge import LEAST_ROWS
 from routing.drift.reference import Reference
-from routing.drift.summary import MICRO, Summary
+from routing.drift.summary import MICRO, Summary, mean_of
 
 LEAST_CHUNKS: Final = 5
 

@@ -3,22 +3,24 @@
     Watch.after(slice) -> Watch, and the windows that ended with it
 
 A value and nothing else, so that the same slices always lead to the same alarms, and it can be kept between runs.
+While there is no reference nothing is compared, and neither numpy nor scipy is loaded.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from routing.drift.alarms import Alarm, Cause, Sign, after_window, raised
 from routing.drift.cusum import Cusum, limit_for, slack
 from routing.drift.features import BY_NAME, COUNTED, Kind, Side
 from routing.drift.growing import Growing, Wanted
-from routing.drift.judge import Finding, judge
 from routing.drift.means import Detectors
 from routing.drift.rates import MEANS_EVERY_US, Rates
-from routing.drift.reference import Reference
 from routing.drift.summary import EMPTY, Summary
-from routing.drift.trend import z_of
+
+if TYPE_CHECKING:
+    from routing.drift.judge import Finding
+    from routing.drift.reference import Reference
 
 NUMBERS = tuple(feature.name for feature in COUNTED if feature.kind is Kind.NUMBER)
 
@@ -40,7 +42,7 @@ class Ended:
     began_us: int
     ended_us: int
     summary: Summary
-    findings: tuple[Finding, ...]
+    findings: "tuple[Finding, ...]"
     """Of inputs and answers, what moved most first; none of a side without a reference."""
 
 
@@ -61,7 +63,7 @@ class Watch:
     """References in the making."""
 
     def after(
-        self, summary: Summary, began_us: int, ended_us: int, terms: Terms, references: Mapping[Side, Reference]
+        self, summary: Summary, began_us: int, ended_us: int, terms: Terms, references: "Mapping[Side, Reference]"
     ) -> "tuple[Watch, Ended | None]":
         """The state after a slice, and the window that it completes, if it does."""
         opened = replace(
@@ -77,7 +79,7 @@ class Watch:
         return opened._closed(terms, references)
 
     def _grown(
-        self, summary: Summary, began_us: int, ended_us: int, wanted: Wanted, references: Mapping[Side, Reference]
+        self, summary: Summary, began_us: int, ended_us: int, wanted: Wanted, references: "Mapping[Side, Reference]"
     ) -> dict[Side, Growing]:
         missing = [side for side in Side if side not in references]
         return {
@@ -85,7 +87,7 @@ class Watch:
             for side in missing
         }
 
-    def _look(self, summary: Summary, at_us: int, rates: Rates, references: Mapping[Side, Reference]) -> "Watch":
+    def _look(self, summary: Summary, at_us: int, rates: Rates, references: "Mapping[Side, Reference]") -> "Watch":
         """Let the detectors look at the last minute, if it is over."""
         reference = references.get(Side.OUTPUT)
         if reference is None:
@@ -93,7 +95,7 @@ class Watch:
         minute = self.minute + replace(summary, words={}, top_grams={}, templates={})
         if at_us - self.looked_us < MEANS_EVERY_US:
             return replace(self, minute=minute)
-        detectors = (self.detectors or Detectors.of(reference)).after(minute)
+        detectors = (self.detectors or Detectors.of(reference.total)).after(minute)
         signs = list(detectors.signs(rates.mean_alarm))
         return replace(
             self,
@@ -107,22 +109,22 @@ class Watch:
         lasts_us = self.ended_us - (self.ended_us if self.began_us is None else self.began_us)
         return self.window.seen >= terms.window_requests and lasts_us >= terms.window_us
 
-    def _closed(self, terms: Terms, references: Mapping[Side, Reference]) -> "tuple[Watch, Ended]":
-        findings = [
-            found
-            for reference in references.values()
-            for found in judge(reference, self.window, alpha=terms.rates.window_alpha)
-        ]
+    def _closed(self, terms: Terms, references: "Mapping[Side, Reference]") -> "tuple[Watch, Ended]":
+        findings = _judged(self.window, references, terms.rates.window_alpha)
         sums, trends = self._trends(terms.rates, references)
         began_us = self.ended_us if self.began_us is None else self.began_us
         alarms = after_window(self.alarms, [*_signs(findings), *trends], began_us)
         ended = Ended(began_us=began_us, ended_us=self.ended_us, summary=self.window, findings=_ranked(findings))
         return replace(self, began_us=None, ended_us=0, window=EMPTY, sums=sums, alarms=alarms), ended
 
-    def _trends(self, rates: Rates, references: Mapping[Side, Reference]) -> tuple[dict[str, Cusum], list[Sign]]:
+    def _trends(self, rates: Rates, references: "Mapping[Side, Reference]") -> tuple[dict[str, Cusum], list[Sign]]:
         """Sums of z-scores after this window, and those that are over their limit; these begin anew."""
         sums: dict[str, Cusum] = dict(self.sums)
         signs: list[Sign] = []
+        if not references:
+            return sums, signs
+        from routing.drift.trend import z_of
+
         for name in NUMBERS:
             reference = references.get(BY_NAME[name].side)
             off = None if reference is None else z_of(name, reference, self.window)
@@ -175,7 +177,15 @@ class Watch:
         )
 
 
-def _signs(findings: Iterable[Finding]) -> list[Sign]:
+def _judged(window: Summary, references: "Mapping[Side, Reference]", alpha: float) -> "list[Finding]":
+    if not references:
+        return []
+    from routing.drift.judge import judge
+
+    return [found for reference in references.values() for found in judge(reference, window, alpha=alpha)]
+
+
+def _signs(findings: "Iterable[Finding]") -> list[Sign]:
     return [
         Sign(feature=found.name, family=found.family, cause=Cause.WINDOW, score=found.psi)
         for found in findings
@@ -183,6 +193,6 @@ def _signs(findings: Iterable[Finding]) -> list[Sign]:
     ]
 
 
-def _ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _ranked(findings: "Iterable[Finding]") -> "tuple[Finding, ...]":
     """Both sides together; `sorted` keeps the order within each where ranks are equal."""
     return tuple(sorted(findings, key=lambda found: (not found.is_alarm, found.side is Side.OUTPUT)))

@@ -6,7 +6,7 @@ anybody up, and keeps states, windows and cursors in one transaction, unless ano
 
 import logging
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
@@ -17,10 +17,12 @@ from gateway.store import drift, labels_since, retraining, snapshots
 from gateway.store.drift import StoredReference, StoredSlice
 from gateway.store.engine import Store
 from routing.drift.features import Side
-from routing.drift.reference import Reference
 from routing.words import ModelName, RouteName
 
-DRIFT_EVERY_S: Final = 2.0
+if TYPE_CHECKING:
+    from routing.drift.reference import Reference
+
+DRIFT_EVERY_S: Final = 5.0
 PIECE: Final = 200
 """Slices of a pass."""
 SETTLE_US: Final = 60_000_000
@@ -39,6 +41,8 @@ class DriftWatch:
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._references: dict[tuple[Key, Side], tuple[tuple[str, int], Reference]] = {}
+        self._arms: dict[Key, tuple[int, Arm]] = {}
+        """As they were kept last, and when."""
 
     def run(self) -> bool:
         """Fold what has come; whether there is more to do soon."""
@@ -54,9 +58,11 @@ class DriftWatch:
         with self._store.writing() as connection:
             if not drift.are_waiting(connection, slices):
                 return True
+            at_us = self._clock()
             for one in passed:
-                self._keep(connection, one)
-            drift.fold(connection, slices, self._clock())
+                self._keep(connection, one, at_us)
+            drift.fold(connection, slices, at_us)
+        self._arms |= {(one.route, one.model): (at_us, one.arm) for one in passed}
         for one in passed:
             _tell(one)
         return len(slices) >= PIECE
@@ -64,7 +70,7 @@ class DriftWatch:
     def _reckon(
         self, connection: Connection, routes: Mapping[RouteName, RouteEntry], slices: list[StoredSlice]
     ) -> list[Passed]:
-        states = drift.states(connection)
+        marks = drift.state_marks(connection)
         by_arm: dict[Key, list[StoredSlice]] = {}
         for one in slices:
             by_arm.setdefault((RouteName(one.slice.route), ModelName(one.slice.model)), []).append(one)
@@ -73,13 +79,13 @@ class DriftWatch:
             entry = routes.get(key[0])
             if entry is None or not entry.drift.is_enabled:
                 continue  # of a route that is gone, or not to be watched any more
-            known = self._known(connection, key, entry, states.get(key))
+            known = self._known(connection, key, entry, marks.get(key))
             ordered = sorted((one.slice for one in own), key=lambda one: (one.began_us, one.ended_us))
             passed.append(pass_of(known, ordered))
         return passed
 
-    def _known(self, connection: Connection, key: Key, entry: RouteEntry, state: Mapping[str, object] | None) -> Known:
-        arm = Arm.of(state)
+    def _known(self, connection: Connection, key: Key, entry: RouteEntry, mark: int | None) -> Known:
+        arm = self._arm(connection, key, mark)
         judge = entry.judges.get(key[1])
         until_us = self._clock() - SETTLE_US
         return Known(
@@ -94,14 +100,23 @@ class DriftWatch:
             at_us=self._clock(),
         )
 
-    def _references_of(self, connection: Connection, key: Key) -> dict[Side, Reference]:
+    def _arm(self, connection: Connection, key: Key, mark: int | None) -> Arm:
+        """As it was kept last; read again only if another one has kept it since."""
+        kept_us, arm = self._arms.get(key, (None, None))
+        if mark is None or arm is None or kept_us != mark:
+            return Arm.of(drift.states(connection, *key).get(key))
+        return arm
+
+    def _references_of(self, connection: Connection, key: Key) -> "dict[Side, Reference]":
         marks = drift.reference_marks(connection, *key)
         if any(self._references.get((key, side), (None,))[0] != mark for side, mark in marks.items()):
+            from routing.drift.reference import Reference  # which takes numpy along
+
             for side, stored in drift.references_of(connection, *key).items():
                 self._references[key, side] = marks[side], Reference(side, stored.chunks)
         return {side: self._references[key, side][1] for side in marks}
 
-    def _keep(self, connection: Connection, one: Passed) -> None:
+    def _keep(self, connection: Connection, one: Passed, at_us: int) -> None:
         for window in one.windows:
             drift.put_window(connection, window)
         for growing in one.complete:
@@ -110,13 +125,13 @@ class DriftWatch:
                 model=one.model,
                 side=growing.side,
                 source="traffic",
-                made_us=self._clock(),
+                made_us=at_us,
                 n=growing.n,
                 chunks=growing.chunks,
                 about={"since_us": growing.since_us, "until_us": growing.until_us},
             )
             drift.put_reference(connection, reference)
-        drift.put_state(connection, one.route, one.model, self._clock(), one.arm.as_document())
+        drift.put_state(connection, one.route, one.model, at_us, one.arm.as_document())
 
 
 def _tell(one: Passed) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.snapshot.document import RouteEntry
 from gateway.snapshot.drift_entry import DriftEntry
@@ -15,10 +15,11 @@ from routing.drift.growing import Growing, Wanted
 from routing.drift.labels import LabelWatch
 from routing.drift.means import WATCHED
 from routing.drift.rates import Looks, Rates, rates_of, windows_a_day
-from routing.drift.reference import Reference
-from routing.drift.shifted import fresh_templates, shifted_grams
 from routing.drift.watch import NUMBERS, Ended, Terms, Watch
 from routing.words import ModelName, RouteName
+
+if TYPE_CHECKING:
+    from routing.drift.reference import Reference
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
@@ -61,7 +62,7 @@ class Known:
     model: ModelName
     entry: RouteEntry
     arm: Arm
-    references: Mapping[Side, Reference]
+    references: "Mapping[Side, Reference]"
     labels: Sequence[tuple[float, int]]
     """New ones: 0 or 1, and when each was made; in their order."""
     audited: Audited | None
@@ -167,6 +168,8 @@ def _window(known: Known, ended: Ended, alarms: Mapping[str, Alarm]) -> Window:
         "templates": [],
     }
     if has_alarm and reference is not None:
+        from routing.drift.shifted import fresh_templates, shifted_grams
+
         body["grams"] = [asdict(piece) for piece in shifted_grams(reference, ended.summary)]
         body["templates"] = [asdict(piece) for piece in fresh_templates(reference, ended.summary)]
     return Window(known.route, known.model, ended.began_us, ended.ended_us, ended.summary.seen, body)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import build
 from gateway.cli.explain import fallback_sentence
-from gateway.cli.table import BUILT, NOT_BUILT
+from gateway.cli.table import BUILT
 from gateway.cli.traffic import moved
 from gateway.control.parts import Parts
 from gateway.snapshot.change import SplitChange
@@ -23,12 +23,6 @@ from tests.fakes.control import APP, OPS, Admin, StandinWorker, wait_until
 def run(url: str, *arguments: str, key: str | None = OPS) -> Result:
     environ = {"FALLGATE_ADMIN_URL": url, "FALLGATE_ADMIN_KEY": key, "NO_COLOR": "1", "COLUMNS": "200"}
     return CliRunner().invoke(build(arguments), list(arguments), env=environ)
-
-
-@pytest.mark.parametrize("name", NOT_BUILT)
-def test_what_is_not_built_exits_2_and_says_so(name: str) -> None:
-    result = run("", name, "--anything", "at all", "--json")
-    assert (result.exit_code, result.stderr) == (2, f"fallgate {name}: not built yet\n")
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -1,6 +1,7 @@
 from routing.drift.features import Side
-from routing.drift.growing import LEAST_CHUNKS, MOST_CHUNKS, Growing, Wanted
+from routing.drift.growing import LEAST_CHUNKS, MOST_CHUNKS, Growing, Wanted, of_side
 from tests.routing.drift.answers import answers
+from tests.routing.drift.texts import summary_of
 
 HOUR_US = 3_600_000_000
 WANTED = Wanted(requests=1000, over_us=24 * HOUR_US)
@@ -29,3 +30,14 @@ def test_however_much_comes_before_the_time_is_over_it_stays_small_and_loses_not
 def test_it_survives_being_written_and_read() -> None:
     growing = grown(7, 30, HOUR_US)
     assert Growing.from_document(growing.as_document()) == growing
+
+
+def test_each_side_keeps_what_is_its_own() -> None:
+    both = answers(30, 1) + summary_of(["where is it"])
+    inputs, outputs = of_side(both, Side.INPUT), of_side(both, Side.OUTPUT)
+    assert (inputs.inputs, inputs.outputs) == (1, 0)
+    assert (outputs.inputs, outputs.outputs) == (0, 30)
+    assert "confidence" in outputs.counts
+    assert "confidence" not in inputs.counts
+    assert inputs.words
+    assert not outputs.words

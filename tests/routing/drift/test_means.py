@@ -9,7 +9,7 @@ RATE = 1e-6
 
 
 def minutes_until_a_sign(**moved: float) -> tuple[str, int] | None:
-    detectors = Detectors.of(REFERENCE)
+    detectors = Detectors.of(REFERENCE.total)
     for minute in range(120):
         detectors = detectors.after(answers(100, minute, **moved))
         for sign in detectors.signs(RATE):
@@ -39,19 +39,19 @@ def test_what_stays_or_becomes_better_is_no_sign() -> None:
 
 
 def test_a_minute_with_few_answers_is_not_looked_at() -> None:
-    detectors = Detectors.of(REFERENCE)
+    detectors = Detectors.of(REFERENCE.total)
     assert detectors.after(answers(19, 1, invalid=1.0)) == detectors
 
 
 def test_after_a_sign_only_that_detector_begins_anew() -> None:
-    detectors = Detectors.of(REFERENCE).after(answers(100, 1, invalid=0.5, confidence=0.5))
+    detectors = Detectors.of(REFERENCE.total).after(answers(100, 1, invalid=0.5, confidence=0.5))
     anew = detectors.begun_anew({"invalid"})
     assert anew.by_name["invalid"].evidence == 0
     assert anew.by_name["confidence"] == detectors.by_name["confidence"]
 
 
 def test_they_survive_being_written_and_read() -> None:
-    detectors = Detectors.of(REFERENCE).after(answers(100, 1))
+    detectors = Detectors.of(REFERENCE.total).after(answers(100, 1))
     assert Detectors.from_document(detectors.as_document()) == detectors
 
 
