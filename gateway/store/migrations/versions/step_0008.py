@@ -22,6 +22,8 @@ _SUMS = (
     *("products", "by_weight_arm", "by_weight_large"),
     *("arm_input", "large_input", "arm_output", "large_output"),
 )
+# As in the tables that it refers to: ids are compared byte by byte.
+_REQUEST_ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 # Calls that were made beside requests before there were marks of them. They go with the batch of their request.
 _MARK = (
     "INSERT INTO ledger_later (writer_id, seq, request_id, number) "
@@ -55,13 +57,11 @@ def upgrade() -> None:
         _big("seq"),
         sa.PrimaryKeyConstraint("writer_id", name="pk_ledger_cursors"),
     )
-    # As in the tables that it refers to: ids are compared byte by byte.
-    request_id = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     op.create_table(
         "ledger_later",
         _text("writer_id"),
         _big("seq"),
-        sa.Column("request_id", request_id, nullable=False),
+        sa.Column("request_id", _REQUEST_ID, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("writer_id", "seq", "request_id", "number", name="pk_ledger_later"),
     )
