@@ -14,7 +14,7 @@ What counts is the newest version that has a share of the route's units: while i
 drift as it likes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -25,6 +25,10 @@ MINUTE_US: Final = 60_000_000
 DAY_US: Final = 86_400_000_000
 MOST_MOVED: Final = 20
 """Features that a summary names."""
+
+
+CORRECT: Final = "correct"
+"""The feature whose alarm says that answers are right less often, as labels one by one have it: that is quality."""
 
 
 class RetrainingReason(StrEnum):
@@ -171,7 +175,8 @@ def due_of(facts: RouteFacts, reason: RetrainingReason, standing: Standing) -> D
     """What there is to tell of a reason; `None` while it is not due."""
     if standing.due_since_us is None:
         return None
-    moved, worse = ranked(facts), tuple(one for one in facts.worse if one.model in _names(facts))
+    moved = ranked(facts)
+    worse = tuple(one for one in facts.worse if one.model in _names(facts) and _is_worse(one))
     return Due(
         reason=reason,
         version=version_of(facts),
@@ -197,11 +202,21 @@ def _names(facts: RouteFacts) -> set[ModelName]:
 def _seen(facts: RouteFacts, policy: Policy, at_us: int) -> dict[RetrainingReason, int | None]:
     """Since when each reason is there; `None` where it is not."""
     names = _names(facts)
+    own = [one for one in facts.moved if one.model in names]
     return {
-        RetrainingReason.DRIFT: min((one.since_us for one in facts.moved if one.model in names), default=None),
-        RetrainingReason.QUALITY: min((one.since_us for one in facts.worse if one.model in names), default=None),
+        RetrainingReason.DRIFT: _first(own, lambda one: not _is_worse(one)),
+        RetrainingReason.QUALITY: _first([*own, *facts.worse], lambda one: _is_worse(one) and one.model in names),
         RetrainingReason.CADENCE: at_us if _is_of_age(facts, policy, at_us) else None,
     }
+
+
+def _first(signs: Iterable[Moved | Worse], counts: Callable[[Moved | Worse], bool]) -> int | None:
+    return min((one.since_us for one in signs if counts(one)), default=None)
+
+
+def _is_worse(one: Moved | Worse) -> bool:
+    """Answers that are better than expected are no reason: it is confidence that wants labels then."""
+    return one.feature == CORRECT if isinstance(one, Moved) else one.audited < one.expected
 
 
 def _is_of_age(facts: RouteFacts, policy: Policy, at_us: int) -> bool:
@@ -243,10 +258,15 @@ def _sentence(facts: RouteFacts, reason: RetrainingReason, moved: Sequence[Moved
     version, examples = version_of(facts), facts.examples.requests
     said = f"{version} is due for training again"
     if reason is RetrainingReason.DRIFT:
-        names = ", ".join(dict.fromkeys(one.feature for one in moved)) or "what moved has come back since"
+        names = (
+            ", ".join(dict.fromkeys(one.feature for one in moved if one.feature != CORRECT))
+            or "what moved has come back since"
+        )
         return f"{said}: its requests or answers have moved ({names}); {examples} new examples"
     if reason is RetrainingReason.QUALITY:
-        what = "; ".join(_worse(one) for one in worse) or "quality has come back since"
+        told = [_worse(one) for one in worse]
+        told += ["labels say that its answers are right less often"] * any(one.feature == CORRECT for one in moved)
+        what = "; ".join(told) or "quality has come back since"
         return f"{said}: {what}; {examples} new examples"
     trained_us = next((arm.trained_us for arm in newest(facts.arms)), None)
     days = (facts.examples.until_us - (trained_us or 0)) // DAY_US

@@ -213,6 +213,18 @@ def test_every_reason_has_its_sentence(seen: RouteFacts, reason: RetrainingReaso
     assert sentence in told(seen, reason).sentence
 
 
+def test_an_alarm_of_labels_is_quality_and_not_drift() -> None:
+    seen = facts(moved=[moved(feature="correct", score=None)])
+    found = judge(seen, POLICY, {}, T0 + HOUR_US)
+    assert [reason for reason, standing in found.items() if standing.due_since_us is not None] == [QUALITY]
+    assert "labels say that its answers are right less often" in told(seen, QUALITY).sentence
+
+
+def test_answers_that_are_better_than_confidence_says_are_no_reason() -> None:
+    better = Worse(model=V1, kind=QualityKind.PARTED, audited=0.95, expected=0.8, since_us=T0)
+    assert judge(facts(worse=[better]), POLICY, {}, T0 + HOUR_US)[QUALITY].due_since_us is None
+
+
 def test_of_what_is_not_due_nothing_is_told() -> None:
     assert due_of(facts(), DRIFT, Standing(seen_since_us=T0)) is None
 

@@ -1,16 +1,24 @@
 """Whether a version is due for training again, as the loop finds it in the store."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from gateway.control.loops.drift_arm import Arm
 from gateway.control.loops.retraining import Retraining
 from gateway.control.retraining_facts import created_us, trained_us
-from gateway.store import retraining
+from gateway.store import drift, retraining
 from gateway.store.engine import Store
 from gateway.store.versions import VersionRecord
+from routing.drift.alarms import Alarm, Cause
+from routing.drift.features import Family
 from routing.drift.retraining import DAY_US, RetrainingReason
+from routing.drift.watch import Watch
 from tests.fakes.documents import SUPPORT, V1, V2
 from tests.fakes.publishing import frozen_clock
 from tests.fakes.retraining import TRAINED_US, Plant
+from tests.fakes.webhooks import receiving
 
 DRIFT, QUALITY, CADENCE = RetrainingReason
 
@@ -76,6 +84,21 @@ def test_less_accuracy_than_at_first_that_lasts_is_a_reason(plant: Plant) -> Non
     assert plant.due == set()
     plant.look(after_s=61)
     assert plant.due == {QUALITY}
+
+
+def test_an_alarm_of_drift_that_lasts_is_a_reason_and_is_told(store: Store) -> None:
+    with receiving() as receiver:
+        plant = Plant(store, receiver.url)
+        alarm = Alarm(feature="grams", family=Family.VOCABULARY, cause=Cause.WINDOW, since_us=plant.now_us, score=0.41)
+        arm = replace(Arm.of(None), watch=Watch(alarms={"grams": alarm}))
+        with store.writing() as connection:
+            drift.put_state(connection, SUPPORT, V1, plant.now_us, arm.as_document())
+        plant.look(after_s=59 * 60)
+        assert plant.due == set()
+        plant.look(after_s=61)
+        assert plant.due == {DRIFT}
+    [told] = receiver.told
+    assert [one["feature"] for one in json.loads(told.body)["data"]["moved"]] == ["grams"]
 
 
 def test_what_the_first_audits_found_is_kept_when_their_labels_are_gone(plant: Plant) -> None:
