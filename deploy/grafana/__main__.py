@@ -9,12 +9,13 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from deploy.grafana.confidence import confidence
 from deploy.grafana.cost import cost
+from deploy.grafana.drift import drift
 from deploy.grafana.experiment import experiment
 from deploy.grafana.models import models
 from deploy.grafana.overview import overview
 
 DIRECTORY: Final = Path(__file__).parent / "dashboards"
-ALL: Final = {made.__name__: made for made in (overview, confidence, models, experiment, cost)}
+ALL: Final = {made.__name__: made for made in (overview, confidence, models, experiment, cost, drift)}
 
 
 def generated() -> dict[str, str]:

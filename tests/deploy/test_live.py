@@ -28,6 +28,8 @@ from tests.fakes.simulated import simulated_in_thread
 pytestmark = pytest.mark.prometheus
 
 ASKERS, PAUSE_S, LOAD_S = 4, 0.02, 180.0
+MOVES_AFTER = 4000
+"""Requests after which drift is planted: by then every arm knows what its requests were like."""
 GRAFANAS = {"$__rate_interval": "20s", "$__range": "2m", "$route": ".+", "$model": ".+", "$served": ".+"}
 """What Grafana puts in place of its variables."""
 NEVER_HERE = ("gateway_unpriced_requests_total", "gateway_late_low_confidence_total")
@@ -55,16 +57,17 @@ def config(base_url: str) -> str:
     money = {"spend_usd_per_day": 100, "share": 0.5}
     model = {"provider": "vllm", "base_url": base_url, "price": {"input": 0.1, "output": 0.4}}
     unit = ["header:x-user-id", "request"]
+    drift = {"window_requests": 120, "window_minutes": 0, "reference_requests": 500, "reference_hours": 0}
     return yaml.safe_dump(
         {
             "server": {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0", "workers": 2},
             "keys": KEYS,
             "models": {name: {**model, "model": name} for name in ("v1", "v2", "v3", "large")},
             "routes": {
-                "support": {"split": {"v1": 100}, "unit": unit, "fallback": fallback},
+                "support": {"split": {"v1": 100}, "unit": unit, "fallback": fallback, "drift": drift},
                 "trial": {
                     "split": {"v1": 100, "v2": 0}, "unit": unit, "fallback": {"to": "large"}, "experiment": contract,
-                    "audit": {**money, "compare": "exact"}, "shadow": {**money, "to": "v3"},
+                    "audit": {**money, "compare": "exact"}, "shadow": {**money, "to": "v3"}, "drift": drift,
                 },
                 "plain": {"split": {"v3": 100}, "unit": unit, "fallback": {"to": "large"}},
             },
@@ -84,6 +87,13 @@ class Gateway:
     """Queries of dashboards that gave nothing while there was traffic."""
 
 
+def text_of(number: int) -> str:
+    """What is asked, until everybody asks something else."""
+    if number < MOVES_AFTER:
+        return f"where is parcel {number}?"
+    return f"Bitte sagen Sie mir, ob die Rechnung {number} für das neue Thermometer nicht schon bezahlt ist."
+
+
 @contextmanager
 def asking(served: Served, told: list[str]) -> Iterator[None]:
     """Keep asking all routes, whole and streamed, with feedback, until the end of the block."""
@@ -93,7 +103,7 @@ def asking(served: Served, told: list[str]) -> Iterator[None]:
         route = ("support", "trial", "plain")[number % 3]
         body = {
             "model": route, "stream": number % 2 == 0,
-            "messages": [{"role": "user", "content": f"where is parcel {number}?"}],
+            "messages": [{"role": "user", "content": text_of(number)}],
         }  # fmt: skip
         answer = http.post("/v1/chat/completions", json=body, headers={"x-user-id": f"user-{number}"})
         told.append(route)
