@@ -3,22 +3,22 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.control.observer import Seen
 from gateway.metrics.collect import WritersCollector
 from gateway.metrics.publish import RegistryPublisher
+from gateway.metrics.rollbacks import rollback_times
 from gateway.metrics.writers import WriterFiles
+from gateway.snapshot.document import RouteEntry
 from routing.assignment.buckets import BUCKETS
-from routing.words import RouteName
+from routing.words import Purpose, RouteName
 
-# From "at once" to "something is wrong": the promise is one second on a machine, two over replicas.
-_ROLLBACK_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0, 30.0)
 _OWN = frozenset(
     {
         "gateway_config_revision",
@@ -39,13 +39,7 @@ class Page:
     def __init__(self, directory: Path, see: Callable[[], Seen], is_file_good: Callable[[], bool]) -> None:
         """`directory` is where the processes of this machine leave their metrics."""
         own = CollectorRegistry()
-        self._rollbacks = Histogram(
-            "gateway_rollback_duration_seconds",
-            "Seconds from a roll-back's request until every live worker had it in force.",
-            ["route"],
-            buckets=_ROLLBACK_BUCKETS_S,
-            registry=own,
-        )
+        self._count_rollback = rollback_times(own)
         self._files = WriterFiles(directory)
         # What is counted here goes the way of the workers' counts, and so outlives this process as theirs do.
         self._publisher = RegistryPublisher(own, directory, f"control-{secrets.token_hex(8)}")
@@ -62,7 +56,7 @@ class Page:
     def rolled_back(self, route: RouteName, seconds: float) -> None:
         """Count a roll-back that every worker has."""
         log.info("the roll-back of %s was in force on every worker after %.0f ms", route, seconds * 1000)
-        self._rollbacks.labels(route).observe(seconds)
+        self._count_rollback(route, seconds)
 
     def render(self) -> bytes:
         """Prometheus' text format, version 0.0.4."""
@@ -127,3 +121,18 @@ class _Settings(Collector):
                 ratio.add_metric([name, arm], share / BUCKETS)
         yield overlay
         yield ratio
+        yield _planned(seen.snapshot.document.routes)
+
+
+def _planned(routes: Mapping[RouteName, RouteEntry]) -> Metric:
+    """What may be spent beside answering."""
+    planned = GaugeMetricFamily(
+        "gateway_planned_spend_usd_per_day",
+        "The most that audits or shadows of a route may cost in a day (UTC), on all machines together.",
+        labels=["route", "purpose"],
+    )
+    for name, entry in routes.items():
+        for purpose, checks in ((Purpose.AUDIT, entry.audit), (Purpose.SHADOW, entry.shadow)):
+            if checks is not None:
+                planned.add_metric([name, purpose], checks.spend_nanousd_per_day / 1e9)
+    return planned

@@ -28,7 +28,9 @@ from gateway.control.loops.retraining import RETRAINING_EVERY_S, Retraining
 from gateway.launch import LoopsPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.metrics.feedback import feedback_counts
 from gateway.metrics.idle import idle_cost
+from gateway.metrics.loops import LoopTimes
 from gateway.metrics.publish import RegistryPublisher
+from gateway.metrics.rollbacks import rollback_times
 from gateway.metrics.savings import savings_counter
 from gateway.snapshot.publish import Publisher
 from gateway.store.engine import open_store
@@ -53,6 +55,8 @@ class Loop:
     run: Callable[[], bool]
     """Does a bounded piece of work; whether there is more to do soon."""
     due_s: float = 0.0
+    succeeded: Callable[[str], None] = lambda name: None
+    """Is told its name after every piece of work that did not fail."""
 
 
 def run_due(loops: list[Loop], now_s: float) -> float:
@@ -65,10 +69,20 @@ def run_due(loops: list[Loop], now_s: float) -> float:
 
 def _run(loop: Loop) -> bool:
     try:
-        return loop.run()
+        has_more = loop.run()
     except StoreError as error:
         log.warning("%s: %s", loop.name, error)
         return False
+    loop.succeeded(loop.name)
+    return has_more
+
+
+def watched(loops: list[Loop], times: LoopTimes) -> list[Loop]:
+    """The same loops, whose successes are on the metrics."""
+    for loop in loops:
+        times.watch(loop.name, loop.every_s)
+        loop.succeeded = times.succeeded
+    return loops
 
 
 def main() -> int:
@@ -87,11 +101,12 @@ def main() -> int:
     follow_supervisor()
     registry = CollectorRegistry()
     publisher = RegistryPublisher(registry, metrics_dir(plan.state_dir), f"loops-{secrets.token_hex(8)}")
-    loops = build_loops(plan, registry)
+    times = LoopTimes(registry)
+    loops = watched(build_loops(plan, registry), times)
     loops.append(Loop(name="metrics", every_s=PUBLISH_EVERY_S, run=lambda: _publish(publisher, final=False)))
     beside = [
-        _beside("experiments", build_urgent_loops(plan), stopping),
-        _beside("webhooks", build_webhooks(plan), stopping),
+        _beside("experiments", watched(build_urgent_loops(plan, registry), times), stopping),
+        _beside("webhooks", watched(build_webhooks(plan), times), stopping),
     ]
     run_until(loops, stopping)
     _publish(publisher, final=True)
@@ -138,10 +153,11 @@ def build_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
     ]
 
 
-def build_urgent_loops(plan: LoopsPlan) -> list[Loop]:
+def build_urgent_loops(plan: LoopsPlan, registry: CollectorRegistry) -> list[Loop]:
     """Those that nothing may keep waiting."""
     store = open_store(plan.store_url)
-    experiments = Experiments(store, Publisher(store, now_us, coordination_url=plan.coordination_url))
+    publisher = Publisher(store, now_us, coordination_url=plan.coordination_url)
+    experiments = Experiments(store, publisher, rollback_times(registry))
     return [Loop(name="experiments", every_s=EXPERIMENTS_EVERY_S, run=experiments.run)]
 
 

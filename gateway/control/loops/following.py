@@ -15,6 +15,7 @@ from gateway.store.experiments import StoredExperiment
 from routing.experiment.advance import Move, MoveKind, advance
 from routing.experiment.measures import effects, judge
 from routing.experiment.ruling import Ruled
+from routing.words import RouteName
 
 LOOK_EVERY_S: Final = 1.0
 KEEP_EVERY_S: Final = 5.0
@@ -44,12 +45,17 @@ class Follower:
         store: Store,
         publisher: Publisher,
         experiment: StoredExperiment,
+        on_rolled_back: Callable[[RouteName, int, float], None],
         clock: Clock,
         timer: Callable[[], float],
     ) -> None:
-        """`clock` gives UTC microseconds, `timer` monotonic seconds."""
+        """`on_rolled_back` is told the route, the revision, and when it was decided, by the timer.
+
+        `clock` gives UTC microseconds, `timer` monotonic seconds.
+        """
         self._store = store
         self._publisher = publisher
+        self._on_rolled_back = on_rolled_back
         self._clock = clock
         self._timer = timer
         self._sums = Accumulator(store, experiment)
@@ -111,7 +117,9 @@ class Follower:
             case MoveKind.PROMOTE:
                 publisher.promote(route, **grounds)
             case MoveKind.ROLL_BACK:
-                publisher.roll_back_experiment(route, **grounds)
+                since_s = self._timer()
+                published = publisher.roll_back_experiment(route, **grounds)
+                self._on_rolled_back(route, published.snapshot.revision, since_s)
             case MoveKind.INCONCLUSIVE:
                 publisher.end_inconclusive(route, **grounds)
             case MoveKind.STAY:

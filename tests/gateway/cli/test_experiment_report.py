@@ -52,7 +52,7 @@ def seen(admin: Admin, parts: Parts) -> Admin:
         exposures.write(*made)
         for row, _ in made:
             exposures.say(row, success=chance.random() < success)
-    loop = Experiments(parts.store, parts.publisher, lambda: now_us() + 10 * SECOND_US)
+    loop = Experiments(parts.store, parts.publisher, lambda route, seconds: None, lambda: now_us() + 10 * SECOND_US)
     while loop.run():
         pass
     return admin

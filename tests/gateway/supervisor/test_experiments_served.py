@@ -173,6 +173,9 @@ def test_a_version_that_does_harm_is_rolled_back_within_5_s_of_the_records_that_
     assert found["move"]["kind"] == "roll_back"
     shown_us = written_when_it_shows(world.store, world.stored("bad"))
     assert 0 <= move["at_us"] - shown_us < 5 * SECOND_US
+    counted = 'gateway_rollback_duration_seconds_count{route="bad"}'
+    wait_for(lambda: world.served.metric(counted) == 1, "it was timed until every worker had it")
+    assert world.served.metric('gateway_rollback_duration_seconds_bucket{le="5.0",route="bad"}') == 1
 
 
 def written_when_it_shows(store: Store, experiment: StoredExperiment) -> int:

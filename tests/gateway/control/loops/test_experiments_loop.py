@@ -11,9 +11,10 @@ from gateway.control.loops.experiments import Experiments
 from gateway.control.loops.following import slot_us
 from gateway.snapshot.change import SplitChange
 from gateway.snapshot.publish import Publisher
-from gateway.store import audit, experiments
+from gateway.store import audit, experiments, snapshots, workers
 from gateway.store.engine import Store
 from gateway.store.experiments import StoredExperiment
+from gateway.store.workers import WorkerReport
 from routing.experiment.contract import Contract, ExperimentMode, ExperimentState, Goal, Limit, MetricName
 from routing.words import ModelName, Outcome, Reason
 from tests.fakes.documents import SUPPORT, V1, V2
@@ -48,13 +49,20 @@ class Scene:
         self.publisher.publish_file(file_with(self.contract), "file")
         self.publisher.start_experiment(SUPPORT, who="ops", reason=None, expected_etag=None)
         self.exposures = Exposures(self.store)
+        self.rollbacks_s: list[tuple[str, float]] = []
         self.loop = self.new_loop()
 
     def clock(self) -> int:
         return START_US + round(self.now_s * SECOND_US)
 
     def new_loop(self) -> Experiments:
-        return Experiments(self.store, self.publisher, self.clock, lambda: self.now_s)
+        return Experiments(
+            self.store,
+            self.publisher,
+            lambda route, seconds: self.rollbacks_s.append((route, seconds)),
+            self.clock,
+            lambda: self.now_s,
+        )
 
     @property
     def stored(self) -> StoredExperiment:
@@ -144,6 +152,71 @@ def test_a_version_that_fails_is_rolled_back_at_once_with_the_numbers(build: Cal
     assert move.detail["numbers"]["guardrail.failure_share.least_harm"] > 0.01
     assert scene.result["move"]["kind"] == "roll_back"
     assert scene.result["guardrails"][0]["is_breached"]
+
+
+def report(scene: Scene, writer_id: str, revision: int) -> None:
+    at_us = scene.clock()
+    workers.report(
+        scene.store,
+        WorkerReport(
+            writer_id=writer_id,
+            host="h",
+            pid=1,
+            revision=revision,
+            loaded_us=at_us,
+            heartbeat_us=at_us,
+            started_us=at_us,
+            ready=True,
+        ),
+    )
+
+
+def test_a_roll_back_by_itself_is_timed_until_every_live_worker_has_it(build: Callable[..., Scene]) -> None:
+    scene = build(steps=(5000, 10_000))
+    scene.serve(300, EQUAL, failing={V2: 1.0})
+    scene.now_s = 3
+    report(scene, "w0", 2)
+    report(scene, "w1", 2)
+    assert scene.loop.run()  # comes again soon
+    newest = snapshots.latest(scene.store)
+    assert newest is not None
+    assert scene.state is ExperimentState.ROLLED_BACK
+    report(scene, "w0", newest.revision)
+    scene.now_s = 3.3
+    assert scene.loop.run()
+    assert scene.rollbacks_s == []
+    report(scene, "w1", newest.revision)
+    scene.now_s = 3.5
+    assert not scene.loop.run()
+    assert scene.rollbacks_s == [(SUPPORT, 0.5)]
+    assert not scene.loop.run()
+    assert len(scene.rollbacks_s) == 1
+
+
+def test_who_hangs_is_not_waited_for_in_a_hurry_for_ever(build: Callable[..., Scene]) -> None:
+    scene = build(steps=(5000, 10_000))
+    scene.serve(300, EQUAL, failing={V2: 1.0})
+    scene.now_s = 3
+    report(scene, "w0", 2)
+    scene.loop.run()
+    scene.now_s = 40
+    report(scene, "w0", 2)
+    assert not scene.loop.run()
+    report(scene, "w0", 999)
+    scene.loop.run()
+    assert scene.rollbacks_s == [(SUPPORT, 37.0)]
+
+
+def test_a_worker_that_fell_silent_does_not_hold_the_measure_up(build: Callable[..., Scene]) -> None:
+    scene = build(steps=(5000, 10_000))
+    report(scene, "gone", 2)
+    scene.serve(300, EQUAL, failing={V2: 1.0})
+    scene.now_s = 3
+    assert scene.loop.run()
+    scene.now_s = 11
+    report(scene, "w0", 999)
+    scene.loop.run()
+    assert scene.rollbacks_s == [(SUPPORT, 8.0)]
 
 
 def test_two_equal_versions_end_inconclusive_at_the_stop_date(build: Callable[..., Scene]) -> None:
