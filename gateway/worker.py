@@ -21,6 +21,7 @@ from gateway.drift.handover import handing_over
 from gateway.launch import WorkerPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
 from gateway.logs.requests import open_request_log
 from gateway.metrics.families import DataPlaneMetrics
+from gateway.metrics.lag import LoopLag
 from gateway.metrics.publish import RegistryPublisher
 from gateway.records.writer import RecordWriter
 from gateway.snapshot.document import Snapshot
@@ -53,12 +54,14 @@ def run(plan: WorkerPlan) -> None:
     follower = Follower(plan.store_url, Path(plan.state_dir), plan.writer_id, plan.coordination_url)
     drift = handing_over(plan.store_url, plan.writer_id, traffic.drift)
     metering = Metering(traffic, RegistryPublisher(registry, metrics_dir(plan.state_dir), plan.writer_id))
+    lag = LoopLag(registry)
     metering.start()
     drift.start()
     try:
         server.config.load()
         _spare_the_collector()
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            lag.start(runner.get_loop())
             runner.run(_serve(server, follower, traffic, plan))
     finally:
         drift.end(FLUSH_S)  # meanwhile

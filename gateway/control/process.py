@@ -20,6 +20,7 @@ from gateway.control.leader import Leader
 from gateway.control.observer import Observer
 from gateway.control.page import Page
 from gateway.control.parts import Parts
+from gateway.control.reliability_figures import ReliabilityFigures
 from gateway.control.retraining_figures import RetrainingFigures
 from gateway.data.protocol import WireProtocol
 from gateway.launch import ControlPlan, configure_logging, follow_supervisor, metrics_dir, read_plan
@@ -103,6 +104,7 @@ def build(plan: ControlPlan) -> Parts:
     page = Page(metrics_dir(plan.state_dir), lambda: observer.seen, lambda: file.is_good)
     figures = (
         Figures(store, lambda: observer.seen),
+        ReliabilityFigures(store, lambda: observer.seen),
         ExperimentFigures(store, lambda: observer.seen),
         DriftFigures(store, lambda: observer.seen),
         RetrainingFigures(store, lambda: observer.seen),

@@ -10,11 +10,19 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 from math import inf
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+MOST_CHILDREN: Final = 2_000
+"""Sets of label values of one family in one process. Labels come from the configuration, so this is a last resort."""
+OTHER: Final = "other"
+"""The value of every label of what is over that."""
+
+CAPPED: Final = "gateway_series_capped"
+CAPPED_HELP: Final = f"Counted under `{OTHER}`, since a metric had its {MOST_CHILDREN} sets of label values"
 
 
 class Count:
@@ -51,21 +59,30 @@ Child = TypeVar("Child", Count, Spread)
 
 
 class _Family(Collector, Generic[Child]):
-    """One metric and its children, by the values of its labels; a child is made when it is first asked for."""
+    """One metric and its children, by the values of its labels; a child is made when it is first asked for.
+
+    There are `MOST_CHILDREN` at most. Further values count together, under `other`, and how often that happened is in
+    `gateway_series_capped_total{metric}`, which every family has, so that the first time is seen as a rate.
+    """
 
     def __init__(self, name: str, help: str, labels: tuple[str, ...], registry: CollectorRegistry) -> None:
         self._name = name
         self._help = help
         self._labels = labels
         self._children: dict[tuple[str, ...], Child] = {}
+        self._capped = 0
         registry.register(self)
 
     def __call__(self, *labels: str) -> Child:
-        """The child with these values."""
+        """The child with these values, or the one of all others where there are too many."""
         child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._make()
-        return child
+        return self._added(labels) if child is None else child
+
+    def _added(self, labels: tuple[str, ...]) -> Child:
+        if len(self._children) >= MOST_CHILDREN:
+            self._capped += 1
+            labels = (OTHER,) * len(labels)
+        return self._children.setdefault(labels, self._make())
 
     def describe(self) -> Iterator[Metric]:
         """Its names, for the registry; nothing of its numbers."""
@@ -77,6 +94,9 @@ class _Family(Collector, Generic[Child]):
         for labels, child in list(self._children.items()):
             self._add(metric, [str(label) for label in labels], child)
         yield metric
+        capped = CounterMetricFamily(CAPPED, CAPPED_HELP, labels=["metric"])
+        capped.add_metric([self._name], self._capped)
+        yield capped
 
     @abstractmethod
     def _make(self) -> Child:
