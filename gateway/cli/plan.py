@@ -82,7 +82,7 @@ def build_question(
 
 
 def read_traffic(route: str) -> dict[str, float | None]:
-    """A route's units a day and audit share, from the running gateway; `None` for what there is none of.
+    """A route's units of the last day and audit share, from the running gateway; `None` for what there is none of.
 
     Raises:
         BadRows: the gateway does not say.
@@ -92,10 +92,10 @@ def read_traffic(route: str) -> dict[str, float | None]:
     try:
         with AdminClient.from_environment() as client:
             audit = client.route(route)["audit"]
-            requests = sum(arm["requests"] for arm in client.labels(route, days=1)["arms"])
+            units = client.labels(route, days=1)["units_last_day"]
     except AdminFailure as failure:
         raise BadRows(str(failure)) from None
-    return {"units_per_day": requests or None, "audit_share": audit["share"] or None if audit else None}
+    return {"units_per_day": units or None, "audit_share": audit["share"] or None if audit else None}
 
 
 def _to_json(size: Size, question: Question, *, units_per_day: float | None, audit_share: float | None) -> Json:
@@ -144,7 +144,7 @@ def _traffic(found: Json, *, is_assumed: bool) -> str:
     if found["units_per_day"] is None:
         return "unknown; give --units-per-day, or --route for a route with traffic"
     audited = "" if found["audit_share"] is None else f", {found['audit_share']:.3g} of them audited"
-    assumed = "; as if every request came from a unit of its own" if is_assumed else ""
+    assumed = ", as many as sent requests in the last 24 h, if no day brings the same ones" if is_assumed else ""
     return f"{found['units_per_day']:,.6g} new units a day{audited}{assumed}"
 
 

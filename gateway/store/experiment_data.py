@@ -7,11 +7,11 @@ that changes the units. A unit's sums are `[first]` or `[first, y, d]`, see `rou
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, text
 
 from gateway.store.codec import dump, load_any
 from gateway.store.experiments import StoredExperiment
-from gateway.store.tables import attempts, batches, experiment_units, experiments, requests
+from gateway.store.tables import attempts, batches, experiment_cursors, experiment_units, experiments, requests
 from routing.experiment.accumulate import Request, Unit
 from routing.words import Purpose
 
@@ -48,6 +48,34 @@ class Piece(NamedTuple):
     """Those of the experiment, in no order."""
     seq: int
     """The number of the last batch."""
+
+
+def expire(connection: Connection, ended_before_us: int, limit: int) -> int:
+    """Delete up to `limit` units of an experiment that ended before a moment, and with the last of them its cursors.
+
+    Results stay, and so does the experiment itself.
+
+    Returns:
+        How many units were deleted. Fewer than `limit`: of the experiments that ended by then, none has any left.
+    """
+    ended = select(experiments.c.id).where(experiments.c.ended_us < ended_before_us)
+    has_units = exists().where(experiment_units.c.experiment_id == experiments.c.id)
+    of_ended = ended.where(has_units).order_by(experiments.c.id).limit(1)
+    found = connection.execute(of_ended).scalar()
+    deleted = 0
+    while found is not None and deleted < limit:
+        units = select(experiment_units.c.unit_hash).where(experiment_units.c.experiment_id == found)
+        piece = units.order_by(experiment_units.c.unit_hash).limit(limit - deleted)
+        hashes = connection.execute(piece).scalars().all()
+        if hashes:
+            # The lowest that there are, so a range deletes exactly them.
+            is_of_piece = experiment_units.c.experiment_id == found, experiment_units.c.unit_hash <= hashes[-1]
+            connection.execute(delete(experiment_units).where(*is_of_piece))
+        deleted += len(hashes)
+        found = connection.execute(of_ended).scalar()
+    if found is None:
+        connection.execute(delete(experiment_cursors).where(experiment_cursors.c.experiment_id.in_(ended)))
+    return deleted
 
 
 def lock(connection: Connection, experiment_id: int) -> None:

@@ -193,6 +193,19 @@ def sum_labels(connection: Connection, route: str, since_us: int) -> list[ArmLab
     return [_arm_labels(arm, assigned.get(arm, 0), found) for arm in arms]
 
 
+def count_units(connection: Connection, route: str, since_us: int) -> int:
+    """How many units have sent the requests begun since a moment, by their keyed hash.
+
+    Takes time in proportion to the requests of that time.
+    """
+    query = (
+        select(func.count(requests.c.unit_hash.distinct()))
+        .where(requests.c.request_id >= first_id_at(since_us), requests.c.route == route)
+        .where(requests.c.arm.is_not(None), requests.c.is_forced.is_(False))
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def _usable(
     query: Select[Any], route: str, model: str, sources: Sequence[LabelSource], *, weighed_only: bool
 ) -> Select[Any]:

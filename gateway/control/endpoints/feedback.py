@@ -11,7 +11,7 @@ from gateway.control.views import Json
 from gateway.errors import ApiError
 from gateway.snapshot.document import RouteEntry
 from gateway.store.feedback import refusals
-from gateway.store.labels import ArmLabels, sum_labels
+from gateway.store.labels import ArmLabels, count_units, sum_labels
 from routing.words import RouteName
 
 DAYS = 7
@@ -29,12 +29,14 @@ def add(app: FastAPI, parts: Parts) -> None:
         since_us = parts.clock() - days * _DAY_US
         with parts.store.reading() as connection:
             summed = {arm.arm: arm for arm in sum_labels(connection, route, since_us)}
+            units = count_units(connection, route, parts.clock() - _DAY_US)
             refused = refusals(connection, route, REFUSALS)
         arms = [*entry.split, *(arm for arm in summed if arm not in entry.split)]
         return json_response(
             {
                 "route": route,
                 "since_us": since_us,
+                "units_last_day": units,
                 "arms": [_view(summed[arm]) for arm in arms if arm in summed],
                 "refused": [asdict(refusal) for refusal in refused],
             }

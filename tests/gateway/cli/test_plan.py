@@ -112,9 +112,17 @@ def test_a_route_without_a_key_is_a_sentence_and_exit_1() -> None:
     assert "FALLGATE_ADMIN_KEY is not set" in result.stderr
 
 
-def test_a_route_brings_its_traffic_of_the_last_day_and_its_audit_share(admin: Admin, parts: Parts) -> None:
+def test_a_route_brings_its_units_of_the_last_day_and_its_audit_share(admin: Admin, parts: Parts) -> None:
     at_us = now_us()
-    rows = [served_row(number)._replace(request_id=request_id(number, at_us), started_us=at_us) for number in range(5)]
+    rows = [
+        served_row(number)._replace(
+            request_id=request_id(number, at_us),
+            started_us=at_us,
+            unit_hash=f"unit-{number % 5}",
+            is_forced=number == 7,
+        )
+        for number in range(8)
+    ]
     BatchWriter(parts.store, "w", now_us).write(Batch(seq=1, entries=[(row, []) for row in rows]))
     words = ("--baseline", "0.9", "--effect", "0.02", "--route", "support")
     told = json.loads(run(*words, "--json", url=admin.url, key=OPS).stdout)
@@ -122,7 +130,8 @@ def test_a_route_brings_its_traffic_of_the_last_day_and_its_audit_share(admin: A
     assert (told["units_per_day"], told["audit_share"]) == (5, audit["share"] if audit else None)
     assert told["days"] == pytest.approx(told["units"] / 5)
     plain = run(*words, url=admin.url, key=OPS)
-    assert "as if every request came from a unit of its own" in plain.stdout
+    assert "5 new units a day" in plain.stdout
+    assert "if no day brings the same ones" in plain.stdout
     told = json.loads(
         run(*words, "--units-per-day", "4", "--audit-share", "0.5", "--json", url=admin.url, key=OPS).stdout
     )

@@ -61,6 +61,22 @@ def test_a_route_shows_agreement_and_success_by_arm_and_what_was_refused(admin: 
     assert (body["refused"][0]["request_id"], body["refused"][1]["answer_id"]) == (request_id(4, at_us), "gone")
 
 
+def test_units_of_the_last_day_are_counted_once_whatever_arm_they_had(admin: Admin, parts: Parts) -> None:
+    at_us = now_us()
+    day_us = 86_400 * 1_000_000
+    sent = [("a", V1, at_us), ("a", V1, at_us), ("a", "support-v2", at_us), ("b", V1, at_us), ("c", V1, at_us - day_us)]
+    rows = [
+        served_row(number)._replace(
+            request_id=request_id(number, begun_us), started_us=begun_us, arm=arm, model=arm, unit_hash=unit
+        )
+        for number, (unit, arm, begun_us) in enumerate(sent)
+    ]
+    rows.append(rows[0]._replace(request_id=request_id(9, at_us), unit_hash="tester", is_forced=True))
+    rows.append(rows[0]._replace(request_id=request_id(10, at_us), unit_hash="elsewhere", route="bare"))
+    BatchWriter(parts.store, "w", now_us).write(Batch(seq=1, entries=[(row, []) for row in rows]))
+    assert admin.http.get(PATH, params={"days": 7}).json()["units_last_day"] == 2
+
+
 def test_only_the_days_that_were_asked_for_count(admin: Admin, parts: Parts) -> None:
     at_us = now_us() - 2 * 86_400 * 1_000_000
     row = served_row(1, started_us=at_us)._replace(arm=V1, model=V1)

@@ -1,13 +1,16 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from gateway.store import experiment_data as data
 from gateway.store import experiments
 from gateway.store.engine import Store
+from gateway.store.experiment_results import add_result
 from gateway.store.experiments import StartedStep, StoredExperiment
-from gateway.store.tables import experiment_results
+from gateway.store.tables import experiment_cursors, experiment_results, experiment_units
+from routing.experiment.accumulate import MEASURED, Unit
 from routing.experiment.contract import ExperimentState
 from routing.words import RouteName
 from tests.fakes.documents import SUPPORT
@@ -85,3 +88,56 @@ def test_the_newest_result_is_what_was_seen_last(store: Store) -> None:
 
         assert experiments.newest_result(connection, 1) == (20, {"a": 2})
         assert experiments.newest_result(connection, 2) is None
+
+
+UNIT = Unit(
+    arm=CONTRACT.baseline,
+    step=0,
+    entered_us=1,
+    is_moved=False,
+    first=(None,) * len(MEASURED),
+    y=(0.0,) * len(MEASURED),
+    d=(0,) * len(MEASURED),
+)
+
+
+def left(store: Store, table: Table) -> list[int]:
+    """The experiments of the rows that are left."""
+    with store.reading() as connection:
+        return list(connection.execute(select(table.c.experiment_id).order_by(table.c.experiment_id)).scalars())
+
+
+def test_units_go_so_long_after_the_end_a_few_at_a_time_and_results_stay(store: Store) -> None:
+    old, recent, running = (
+        add(store, experiment(replace(CONTRACT, name=name), ended_us=ended_us)).id
+        for name, ended_us in (("old", 99), ("recent", 100), ("running", None))
+    )
+    with store.writing() as connection:
+        for one in (old, recent, running):
+            for number in range(5):
+                data.put_units(connection, one, {f"unit-{number}": UNIT})
+            data.move_cursor(connection, one, "w", 1)
+            add_result(connection, one, 1, {}, since_us=0)
+
+    found = []
+    while not found or found[-1] == 2:
+        with store.writing() as connection:
+            found.append(data.expire(connection, 100, 2))
+    assert found == [2, 2, 1]
+    assert left(store, experiment_units) == [recent] * 5 + [running] * 5
+    assert left(store, experiment_cursors) == [recent, running]
+    assert left(store, experiment_results) == [old, recent, running]
+    with store.reading() as connection:
+        assert len(experiments.listing(connection)) == 3
+
+
+def test_cursors_stay_until_the_last_unit_is_gone(store: Store) -> None:
+    old = add(store, experiment(ended_us=1)).id
+    with store.writing() as connection:
+        data.put_units(connection, old, {f"unit-{number}": UNIT for number in range(3)})
+        data.move_cursor(connection, old, "w", 1)
+        assert data.expire(connection, 100, 2) == 2
+    assert left(store, experiment_cursors) == [old]
+    with store.writing() as connection:
+        assert data.expire(connection, 100, 2) == 1
+    assert left(store, experiment_cursors) == []
