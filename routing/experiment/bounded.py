@@ -71,7 +71,7 @@ class Bounded:
             lows, highs = np.maximum(0, -differences), np.minimum(1, 1 - differences)
             return self._least(steps, lows, highs, lambda means: means + differences[:, None])
 
-        return self._left(evidence, _lowest(evidence, -1.0, 1.0), -1.0, 1.0)
+        return self._left(evidence, lowest(evidence, -1.0, 1.0), -1.0, 1.0)
 
     def relative(self, baseline: ArmSums, arm: ArmSums) -> tuple[float, float]:
         """The same at one step, as a share of the baseline's mean: from -1, and infinite where that may be 0."""
@@ -82,7 +82,7 @@ class Bounded:
             return self._least([(baseline, arm)], np.zeros(len(highs)), highs, lambda means: means * ratios)
 
         most = _MOST_LOG_RATIO
-        low, high = self._left(evidence, _lowest(evidence, -most, most), -most, most)
+        low, high = self._left(evidence, lowest(evidence, -most, most), -most, most)
         return -1.0 if low <= -most else expm1(low), inf if high >= most else expm1(high)
 
     def log_e(self, steps: Sequence[tuple[ArmSums, ArmSums]]) -> float:
@@ -148,7 +148,7 @@ def has_few_events(arm: ArmSums) -> bool:
     return min(arm.y, arm.n - arm.y) < FEW_EVENTS
 
 
-def _lowest(evidence: LogM, low: float, high: float) -> float:
+def lowest(evidence: LogM, low: float, high: float) -> float:
     """Where a function with one valley is lowest."""
     for _ in range(_ZOOMS):
         points = np.linspace(low, high, _POINTS)
