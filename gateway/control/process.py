@@ -12,6 +12,7 @@ import uvicorn
 
 from gateway.clock import now_us
 from gateway.control.app import build_app
+from gateway.control.cost_figures import CostFigures
 from gateway.control.drift_figures import DriftFigures
 from gateway.control.experiment_figures import ExperimentFigures
 from gateway.control.figures import Figures
@@ -108,6 +109,7 @@ def build(plan: ControlPlan) -> Parts:
         ExperimentFigures(store, lambda: observer.seen),
         DriftFigures(store, lambda: observer.seen),
         RetrainingFigures(store, lambda: observer.seen),
+        CostFigures(store, lambda: observer.seen),
     )
     for one in figures:
         page.show(one)

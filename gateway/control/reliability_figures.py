@@ -5,6 +5,7 @@ Looked up now and then beside the observer's look; a scrape waits for no store.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import Metric
@@ -23,18 +24,29 @@ BINS: Final = 10
 NAMES: Final = tuple(f"{number / BINS:.1f}-{(number + 1) / BINS:.1f}" for number in range(BINS))
 _LABELS: Final = ("route", "model", "bin")
 
-Curve = list[tuple[int, int]]
-"""By bin, how many answers there were and how many of them were right."""
+
+@dataclass(slots=True)
+class Bin:
+    """Answers that were about as sure."""
+
+    answers: int = 0
+    correct: int = 0
+    confidence: float = 0.0
+    """Summed up."""
+
+
+Curve = list[Bin]
 
 
 def curve_of(graded: Iterable[tuple[float, bool]]) -> Curve:
     """Count answers by how sure their model was. 1.0 belongs to the last bin."""
-    answers, correct = [0] * BINS, [0] * BINS
+    curve = [Bin() for _ in range(BINS)]
     for confidence, is_right in graded:
-        at = min(int(confidence * BINS), BINS - 1)
-        answers[at] += 1
-        correct[at] += is_right
-    return list(zip(answers, correct, strict=True))
+        found = curve[min(int(confidence * BINS), BINS - 1)]
+        found.answers += 1
+        found.correct += is_right
+        found.confidence += confidence
+    return curve
 
 
 class ReliabilityFigures(Collector):
@@ -67,10 +79,14 @@ class ReliabilityFigures(Collector):
             labels=_LABELS,
         )
         correct = GaugeMetricFamily("gateway_reliability_correct", "How many of them are right.", labels=_LABELS)
+        confidence = GaugeMetricFamily(
+            "gateway_reliability_confidence", "The sum of their confidence; over their number, what was expected.",
+            labels=_LABELS,
+        )  # fmt: skip
         for (route, arm), curve in self._curves.items():
-            for name, (many, right) in zip(NAMES, curve, strict=True):
-                if many:
-                    answers.add_metric([route, arm, name], many)
-                    correct.add_metric([route, arm, name], right)
-        yield answers
-        yield correct
+            for name, found in zip(NAMES, curve, strict=True):
+                if found.answers:
+                    answers.add_metric([route, arm, name], found.answers)
+                    correct.add_metric([route, arm, name], found.correct)
+                    confidence.add_metric([route, arm, name], found.confidence)
+        yield from (answers, correct, confidence)

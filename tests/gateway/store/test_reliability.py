@@ -1,5 +1,7 @@
 """What a reliability curve is drawn from: calibrated confidence of answers that were graded."""
 
+import pytest
+
 from gateway.control.reliability_figures import BINS, curve_of
 from gateway.store.engine import Store
 from gateway.store.reliability import graded_confidences
@@ -21,4 +23,6 @@ def test_only_graded_answers_of_the_arm_that_were_judged_with_a_calibration_coun
 
 def test_a_curve_has_a_bin_for_every_confidence_and_loses_nobody() -> None:
     curve = curve_of([(0.0, False), (0.05, True), (0.1, True), (0.95, True), (1.0, False)])
-    assert curve == [(2, 1), (1, 1), *[(0, 0)] * (BINS - 3), (2, 1)]
+    counts = [(found.answers, found.correct) for found in curve]
+    assert counts == [(2, 1), (1, 1), *[(0, 0)] * (BINS - 3), (2, 1)]
+    assert [found.confidence for found in curve] == pytest.approx([0.05, 0.1, *[0.0] * (BINS - 3), 1.95])

@@ -5,28 +5,26 @@ from collections import Counter
 import pytest
 
 from gateway.control.loops.ledger import LATE_US, SETTLE_US, Ledger
-from gateway.records.batches import Batch, BatchWriter
-from gateway.records.rows import Entry, ShadowOutcome, ShadowRow
 from gateway.snapshot.publish import Publisher
 from gateway.store import ledger, ledger_savings
 from gateway.store.engine import Store
 from routing.cost.idle import HOUR_US
-from routing.words import Purpose, Result, RouteName
-from tests.fakes.documents import LARGE, SUPPORT, V1, file_document
-from tests.fakes.records import STARTED_US, attempt_rows, request_id, served_row
+from routing.words import RouteName
+from tests.fakes.documents import SUPPORT, file_document
+from tests.fakes.ledger import PairedTraffic
+from tests.fakes.records import STARTED_US
 
 HOUR = STARTED_US // HOUR_US * HOUR_US
 PAIRS = 40
 
 
-class Book:
+class Book(PairedTraffic):
     """A store, and the loop at a time of its own."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        super().__init__(store)
         self.now_us = HOUR
         self.counted: Counter[RouteName] = Counter()
-        self.seq = 0
         published = Publisher(store, lambda: HOUR - LATE_US).publish_file(file_document(), "file")
         assert published is not None
         self.loop = self.start()
@@ -38,23 +36,6 @@ class Book:
     def _count(self, route: RouteName, nanousd: int) -> None:
         assert nanousd >= 0
         self.counted[route] += nanousd
-
-    def serve(self, how_many: int, at_us: int, *, arm: int, large: int | None = None) -> None:
-        """Requests that the arm answered at a price, and where `large` is given, the large model too."""
-        entries: list[Entry] = []
-        for _ in range(how_many):
-            self.seq += 1
-            rid = request_id(self.seq, at_us)
-            row = served_row(self.seq, started_us=at_us)._replace(request_id=rid, route=SUPPORT, arm=V1, model=V1)
-            own = attempt_rows(self.seq, started_us=at_us)[0]._replace(
-                model=V1, purpose=Purpose.SERVE, result=Result.COMPLETED, cost_nanousd=arm
-            )
-            entries.append((row, [own]))
-            if large is not None:
-                other = own._replace(number=2, model=LARGE, purpose=Purpose.SHADOW, cost_nanousd=large)
-                shadow = ShadowRow(rid, SUPPORT, V1, LARGE, 2, 1.0, True, at_us)
-                entries.append(ShadowOutcome(request_id=rid, attempts=[other], row=shadow))
-        BatchWriter(self.store, "w", lambda: at_us).write(Batch(seq=self.seq, entries=entries))
 
     def run(self, at_us: int) -> None:
         """Until there is nothing more to do."""
