@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.client import AdminClient, Json, run
+from gateway.cli.experiment_list import show_all
 from gateway.cli.experiment_report import write_report
 from gateway.cli.traffic import behind, percent
 
@@ -26,7 +27,7 @@ class Action(StrEnum):
 
 
 def experiment(
-    route: Annotated[str, typer.Argument(metavar="ROUTE", help="The route.")],
+    route: Annotated[str | None, typer.Argument(metavar="[ROUTE]", help="The route. Absent: list all.")] = None,
     action: Annotated[
         Action | None, typer.Argument(metavar="[start|pause|resume|abort]", help="What to do. Absent: show it.")
     ] = None,
@@ -38,11 +39,18 @@ def experiment(
 ) -> None:
     """Show the experiment of a route: its contract, how far it is, what was seen last and what follows from it.
 
+    Without a route: all that were started, with their verdicts, and which differences hold among so many.
     With an action: do it, and wait until every worker has it in force. `start` divides all units anew and begins with
     the first step; `abort` returns to the split before. --report writes a page that can be handed to others. Needs
     FALLGATE_ADMIN_KEY, and FALLGATE_ADMIN_URL where the gateway is not at http://127.0.0.1:8081. Exit 1 when it was
     refused, or is not in force on every worker.
     """
+
+    if route is None:
+        if report is not None:
+            raise typer.BadParameter("a report is of one experiment: name its route")
+        run("experiment", lambda client: {"ok": True, **client.get("/experiments")}, show_all, as_json=as_json)
+        return
 
     def act(client: AdminClient) -> Json:
         found = _act(client, route, action, reason)
