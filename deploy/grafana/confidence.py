@@ -11,6 +11,7 @@ from deploy.grafana.panels import (
     Panel,
     Query,
     Question,
+    bars,
     dashboard_of,
     graph,
     quantile,
@@ -136,6 +137,20 @@ def _calibration() -> list[Panel]:
                 unit=SHARE,
             ),
             *_figure("ece"),
+        ),
+        bars(
+            Question(
+                title="Of answers that are this sure, how many are right?",
+                action="A bar for each tenth of confidence; each should end about there. All of them lower: confidence "
+                "promises too much, so get more labels. Choose one route and model above.",
+                unit=SHARE,
+                most=1,
+            ),
+            Query(
+                f"sum by (bin) (gateway_reliability_correct{{{ARM}}}) "
+                f"/ sum by (bin) (gateway_reliability_answers{{{ARM}}})",
+                "{{bin}}",
+            ),
         ),
         graph(
             Question(

@@ -25,7 +25,12 @@ CHECKING = 'route=~"$route", purpose=~"shadow|audit|judge|probe"'
 
 def cost() -> Dashboard:
     """The dashboard of money."""
-    rows = [("Spent", [*_spent(), *_pace()]), ("A request, a token", _unit_costs()), ("Behind it", _behind())]
+    rows = [
+        ("Spent", [*_spent(), *_pace()]),
+        ("A request, a token", _unit_costs()),
+        ("Saved", _saved()),
+        ("Behind it", _behind()),
+    ]
     return dashboard_of("Cost", "What is spent, on what, and what is not known.", rows, ("route", "model"))
 
 
@@ -142,6 +147,46 @@ def _unit_costs() -> list[Panel]:
                 ),
                 "{{route}}",
             ),
+        ),
+    ]
+
+
+def _saved() -> list[Panel]:
+    """What the large model alone would have cost more, and what is paid beside answering."""
+    return [
+        graph(
+            Question(
+                title="How much do routes save against the large model alone?",
+                action="An estimate from pairs of answers, in dollars a day; `fallgate cost ROUTE` has its interval, "
+                "and says what is missing where this stays at nothing.",
+                unit=DOLLARS,
+            ),
+            Query(f"sum by (route) (increase(gateway_savings_usd_total{{{ROUTE}}}[1d]))", "{{route}}"),
+        ),
+        graph(
+            Question(
+                title="What does hardware cost while it is idle?",
+                action="In dollars a day, of models with a rate card. Much: fewer GPUs, or more adapters on each.",
+                unit=DOLLARS,
+            ),
+            Query('sum by (model) (increase(gateway_idle_cost_usd_total{model=~"$model"}[1d]))', "{{model}}"),
+        ),
+        graph(
+            Question(
+                title="Do audits and shadows stay within their caps?",
+                action="At its cap a check stops until midnight (UTC). Too early in the day: lower the share, or raise "
+                "`spend_usd_per_day`.",
+                unit=DOLLARS,
+            ),
+            Query(
+                f'sum by (route, purpose) (increase(gateway_cost_usd_total{{{ROUTE}, purpose=~"audit|shadow"}}[1d]))',
+                "{{route}} {{purpose}}",
+            ),
+            Query(
+                f"max by (route, purpose) (gateway_planned_spend_usd_per_day{{{ROUTE}}})",
+                "cap of {{route}} {{purpose}}",
+            ),
+            width=24,
         ),
     ]
 

@@ -49,6 +49,7 @@ def _now() -> list[Panel]:
                 or vector(0)) / sum(rate(gateway_requests_total{{{COUNTED}}}[$__rate_interval]))"""
             ),
             warn=0.001,
+            width=3,
         ),
         number(
             Question(
@@ -61,6 +62,7 @@ def _now() -> list[Panel]:
                 / sum(rate(gateway_requests_total{{{COUNTED}}}[$__rate_interval]))"""
             ),
             warn=0.3,
+            width=3,
         ),
         number(
             Question(
@@ -72,11 +74,21 @@ def _now() -> list[Panel]:
         ),
         number(
             Question(
+                title="How much was saved in the time that is shown?",
+                action="Against the large model alone, by estimate; counted a quarter of an hour after each hour. "
+                "Nothing for long: `fallgate cost ROUTE` says why.",
+                unit=DOLLARS,
+            ),
+            Query(f"sum(increase(gateway_savings_usd_total{{{ROUTE}}}[$__range])) or vector(0)"),
+        ),
+        number(
+            Question(
                 title="How many requests are being answered now?",
                 action="Growing while traffic does not: models have become slow, or workers are too few.",
                 unit=COUNT,
             ),
             Query("sum(gateway_inflight_requests)"),
+            width=3,
         ),
         number(
             Question(
@@ -86,6 +98,7 @@ def _now() -> list[Panel]:
             ),
             Query('count(ALERTS{alertname=~"Fallgate.+", alertstate="firing"}) or vector(0)'),
             warn=1,
+            width=3,
         ),
     ]
 
@@ -185,6 +198,38 @@ def _time() -> list[Panel]:
 
 def _itself() -> list[Panel]:
     return [
+        graph(
+            Question(
+                title="How late are workers' event loops?",
+                action="Every request waits that long each time it is its turn. More than some milliseconds: the "
+                "machine lacks CPU; add workers, or take load away.",
+                unit=SECONDS,
+            ),
+            *(
+                Query(
+                    f"histogram_quantile({of}, "
+                    "sum by (le, instance) (rate(gateway_loop_lag_seconds_bucket[$__rate_interval])))",
+                    f"{name}, {{{{instance}}}}",
+                )
+                for of, name in ((0.5, "median"), (0.99, "99 %"))
+            ),
+        ),
+        graph(
+            Question(
+                title="How long ago did each loop of the control plane do its work?",
+                action="One that grows for minutes is stuck or fails: docs/runbooks/loop-behind.md.",
+                unit=SECONDS,
+            ),
+            Query("time() - max by (loop) (gateway_loop_last_success_timestamp_seconds)", "{{loop}}"),
+        ),
+        graph(
+            Question(
+                title="Is anything counted under `other`?",
+                action="Only when a metric has 2,000 sets of labels: docs/runbooks/series-capped.md.",
+                unit=PER_SECOND,
+            ),
+            Query("sum by (metric) (rate(gateway_series_capped_total[$__rate_interval]))", "{{metric}}"),
+        ),
         graph(
             Question(
                 title="Are records written?",

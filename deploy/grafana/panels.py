@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeVar
 
+from grafana_foundation_sdk.builders import bargauge, heatmap, prometheus, stat, timeseries
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as build
-from grafana_foundation_sdk.builders import heatmap, prometheus, stat, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -42,8 +42,8 @@ class Question:
     is_stacked: bool = False
 
 
-Panel = timeseries.Panel | stat.Panel | heatmap.Panel
-P = TypeVar("P", timeseries.Panel, stat.Panel, heatmap.Panel)
+Panel = timeseries.Panel | stat.Panel | heatmap.Panel | bargauge.Panel
+P = TypeVar("P", timeseries.Panel, stat.Panel, heatmap.Panel, bargauge.Panel)
 
 
 def graph(asked: Question, *queries: Query, width: int = WIDTH) -> timeseries.Panel:
@@ -82,6 +82,15 @@ def spread(asked: Question, expr: str, width: int = WIDTH) -> heatmap.Panel:
     panel = heatmap.Panel().calculate(False)
     panel = _asked(panel, asked, (), width)
     return panel.with_target(_target(Query(expr, "{{le}}"), "A").format(PromQueryFormat.HEATMAP))
+
+
+def bars(asked: Question, query: Query, width: int = WIDTH) -> bargauge.Panel:
+    """The newest value of each series, as a bar."""
+    panel = bargauge.Panel().orientation(common.VizOrientation.VERTICAL).min(0)
+    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+    if asked.most is not None:
+        panel.max(asked.most)
+    return _asked(panel, asked, (query,), width)
 
 
 def dashboard_of(

@@ -32,8 +32,13 @@ MOVES_AFTER = 4000
 """Requests after which drift is planted: by then every arm knows what its requests were like."""
 GRAFANAS = {"$__rate_interval": "20s", "$__range": "2m", "$route": ".+", "$model": ".+", "$served": ".+"}
 """What Grafana puts in place of its variables."""
-NEVER_HERE = ("gateway_unpriced_requests_total", "gateway_late_low_confidence_total")
-"""Every model has a price; no start of a stream is so much surer than its end."""
+NEVER_HERE = (
+    "gateway_unpriced_requests_total",
+    "gateway_late_low_confidence_total",
+    "gateway_savings_usd_total",
+    "gateway_idle_cost_usd_total",
+)
+"""Every model has a price; no start of a stream is so much surer than its end; hourly counts take an hour."""
 
 MODELS: list[ModelScript | str] = [
     ModelScript(name="v1"),

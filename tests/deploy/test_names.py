@@ -8,6 +8,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.metrics.families import DataPlaneMetrics
+from gateway.metrics.idle import idle_cost
+from gateway.metrics.lag import LoopLag
+from gateway.metrics.loops import LoopTimes
+from gateway.metrics.savings import savings_counter
 from tests.deploy import vllm_metrics
 from tests.deploy.dashboards import DASHBOARDS, expressions, metrics_in, recorded, rules
 from tests.fakes.control import SCRAPER, Admin, StandinWorker, auth, wait_until
@@ -28,7 +32,8 @@ def known(admin: Admin, standin: Callable[[str], StandinWorker]) -> set[str]:
 
     wait_until(lambda: "gateway_config_revision" in page(), "the control plane knows its routes and its worker")
     registry = CollectorRegistry()
-    DataPlaneMetrics(registry)
+    for counting in (DataPlaneMetrics, LoopLag, LoopTimes, idle_cost, savings_counter):
+        counting(registry)
     families = [*registry.collect(), *text_string_to_metric_families(page())]
     ours = shown([family.name for family in families], [family.type for family in families])
     return ours | vllm_metrics.NAMES | recorded()
