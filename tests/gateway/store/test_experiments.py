@@ -119,7 +119,7 @@ def test_units_go_so_long_after_the_end_a_few_at_a_time_and_results_stay(store: 
             data.move_cursor(connection, one, "w", 1)
             add_result(connection, one, 1, {}, since_us=0)
 
-    found = []
+    found: list[int] = []
     while not found or found[-1] == 2:
         with store.writing() as connection:
             found.append(data.expire(connection, 100, 2))
