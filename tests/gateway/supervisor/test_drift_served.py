@@ -3,21 +3,15 @@
 Four routes at once, so that it need not take four times as long: one goes on as before, three each have one shift.
 """
 
-import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import yaml
 
 from tests.fakes import tickets
-from tests.fakes.control import APP, OPS, SCRAPER, auth
-from tests.fakes.served import Served, serving, small_config, wait_for
+from tests.fakes.control import SCRAPER
+from tests.fakes.drift_desk import Desk
+from tests.fakes.served import serving, small_config, wait_for
 from tests.fakes.simulated import simulated_in_thread
 
 WINDOW = 200
@@ -47,64 +41,12 @@ def config(base_url: str) -> str:
     return yaml.safe_dump(tree)
 
 
-class Desk:
-    """Sends tickets, and looks at what is found."""
-
-    def __init__(self, served: Served, directory: Path) -> None:
-        self.served = served
-        self.applications = served.address("applications")
-        self.directory = directory
-        self.sent = dict.fromkeys(ROUTES, 0)
-
-    def command(self, *arguments: str) -> str:
-        """What `fallgate` prints."""
-        environ = {**os.environ, "FALLGATE_ADMIN_URL": self.served.admin, "FALLGATE_ADMIN_KEY": OPS}
-        command = [sys.executable, "-m", "gateway.cli", *arguments]
-        return subprocess.run(command, env=environ, check=True, capture_output=True, text=True, timeout=60).stdout
-
-    def teach(self) -> None:
-        """Give all versions their training set."""
-        path = tickets.training_set(self.directory / "train.jsonl")
-        for name in ROUTES:
-            self.command("versions", "reference", name, "--from", str(path))
-
-    def send(self, text_of: Callable[[str, int], str]) -> None:
-        """A window of tickets to each route."""
-
-        async def ask(http: httpx.AsyncClient, route: str) -> None:
-            for at in range(WINDOW):
-                messages = tickets.conversation(text_of(route, at + self.sent[route]))
-                body = {"model": route, "messages": messages, "user": f"{route}-{at}"}
-                answer = await http.post("/v1/chat/completions", json=body)
-                assert answer.status_code == 200
-            self.sent[route] += WINDOW
-
-        async def all_of_them() -> None:
-            client = httpx.AsyncClient(base_url=self.applications, headers=auth(APP), timeout=30, trust_env=False)
-            async with client as http, asyncio.TaskGroup() as tasks:
-                for route in ROUTES:
-                    tasks.create_task(ask(http, route))
-
-        windows = {route: len(self.windows(route)) for route in ROUTES}
-        asyncio.run(all_of_them())
-        for route in ROUTES:
-            wait_for(lambda route=route: len(self.windows(route)) > windows[route], f"{route} has its window")  # type: ignore[misc]
-
-    def drift(self, route: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.served.get(f"/admin/v1/routes/{route}/drift").json()
-        (arm,) = found["arms"]
-        return dict(arm)
-
-    def windows(self, route: str) -> list[dict[str, Any]]:
-        return list(self.drift(route)["windows"])
-
-
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     directory = tmp_path_factory.mktemp("drift")
     with simulated_in_thread(ROUTES) as upstream, serving(directory, config(upstream.base_url)) as served:
         served.wait_ready()
-        found = Desk(served, directory)
+        found = Desk(served, directory, dict(zip(ROUTES, ROUTES, strict=True)), WINDOW)
         found.teach()
         for _ in range(2):
             found.send(lambda route, at: SHIFTED["replay"](at))
