@@ -12,11 +12,10 @@ KEY = RouteName("support"), ModelName("v1")
 
 
 def test_only_graded_answers_of_the_arm_that_were_judged_with_a_calibration_count(store: Store) -> None:
-    known = {"confidence": 0.9, "calibration": "v1.1"}
-    Traffic(store).answers(5, right=lambda _: 1.0, **known)
-    Traffic(store, seed=1).answers(3, graded=False, **known)
+    Traffic(store).answers(5, right=lambda _: 1.0, confidence=0.9, calibration="v1.1")
+    Traffic(store, seed=1).answers(3, graded=False, confidence=0.9, calibration="v1.1")
     Traffic(store, seed=2).answers(3, confidence=0.9, calibration=None)
-    Traffic(store, seed=3, arm="v2").answers(3, **known)
+    Traffic(store, seed=3, arm="v2").answers(3, confidence=0.9, calibration="v1.1")
     with store.reading() as connection:
         assert graded_confidences(connection, *KEY) == [(0.9, True)] * 5
 
