@@ -15,6 +15,7 @@ from deploy.grafana.panels import (
     number,
     rate,
     share,
+    signed,
 )
 
 SPENT = 'route=~"$route", model=~"$model"'
@@ -28,7 +29,7 @@ def cost() -> Dashboard:
     rows = [
         ("Spent", [*_spent(), *_pace()]),
         ("A request, a token", _unit_costs()),
-        ("Saved", _saved()),
+        ("Saved", [*_saved(), *_beside()]),
         ("Behind it", _behind()),
     ]
     return dashboard_of("Cost", "What is spent, on what, and what is not known.", rows, ("route", "model"))
@@ -152,17 +153,36 @@ def _unit_costs() -> list[Panel]:
 
 
 def _saved() -> list[Panel]:
-    """What the large model alone would have cost more, and what is paid beside answering."""
+    """What the large model alone would have cost more."""
     return [
         graph(
             Question(
                 title="How much do routes save against the large model alone?",
-                action="An estimate from pairs of answers, in dollars a day; `fallgate cost ROUTE` has its interval, "
-                "and says what is missing where this stays at nothing.",
+                action="An estimate from pairs of answers, in dollars a day, counted by the hour. Nothing: "
+                "`fallgate cost ROUTE` says what is missing.",
                 unit=DOLLARS,
             ),
             Query(f"sum by (route) (increase(gateway_savings_usd_total{{{ROUTE}}}[1d]))", "{{route}}"),
         ),
+        signed(
+            Question(
+                title="How sure is what the last 24 hours saved?",
+                action="The estimate as it is now, with its 95 % interval. Wide: a larger share of audits. Below "
+                "0: fall back less, or let the larger model answer alone. None: fewer than 30 pairs in a week; turn on "
+                "`audit`.",
+                unit=DOLLARS,
+            ),
+            *(
+                Query(f"max by (route) (gateway_estimated_savings_usd{end}{{{ROUTE}}})", f"{said}{{{{route}}}}")
+                for end, said in (("", ""), ("_lower", "lower bound, "), ("_upper", "upper bound, "))
+            ),
+        ),
+    ]
+
+
+def _beside() -> list[Panel]:
+    """What is paid beside answering."""
+    return [
         graph(
             Question(
                 title="What does hardware cost while it is idle?",
@@ -186,7 +206,6 @@ def _saved() -> list[Panel]:
                 f"max by (route, purpose) (gateway_planned_spend_usd_per_day{{{ROUTE}}})",
                 "cap of {{route}} {{purpose}}",
             ),
-            width=24,
         ),
     ]
 

@@ -220,7 +220,11 @@ def _itself() -> list[Panel]:
                 action="One that grows for minutes is stuck or fails: docs/runbooks/loop-behind.md.",
                 unit=SECONDS,
             ),
-            Query("time() - max by (loop) (gateway_loop_last_success_timestamp_seconds)", "{{loop}}"),
+            Query(
+                # Over some time, since loops that hang show nothing any more.
+                "time() - max by (loop) (max_over_time(gateway_loop_last_success_timestamp_seconds[1h]))",
+                "{{loop}}",
+            ),
         ),
         graph(
             Question(
