@@ -1,5 +1,6 @@
 """Everything that dashboards and rules ask, asked of a real Prometheus that scrapes a real gateway under load."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -88,6 +89,8 @@ class Gateway:
     watch: Prometheus
     told: list[str]
     """The route of every request that was sent to the end."""
+    billed: list[tuple[int, int]]
+    """What clients of the route `plain` were told of their tokens: input and output."""
     empty: list[str]
     """Queries of dashboards that gave nothing while there was traffic."""
 
@@ -99,8 +102,16 @@ def text_of(number: int) -> str:
     return f"Bitte sagen Sie mir, ob die Rechnung {number} für das neue Thermometer nicht schon bezahlt ist."
 
 
+def usage_of(answer: httpx.Response) -> tuple[int, int]:
+    """Input and output tokens as an answer says, whole or streamed."""
+    assert answer.status_code == 200, answer.text
+    events = answer.text.removesuffix("data: [DONE]\n\n").strip().split("\n\n")
+    usage = json.loads(events[-1].removeprefix("data: "))["usage"]
+    return usage["prompt_tokens"], usage["completion_tokens"]
+
+
 @contextmanager
-def asking(served: Served, told: list[str]) -> Iterator[None]:
+def asking(served: Served, told: list[str], billed: list[tuple[int, int]]) -> Iterator[None]:
     """Keep asking all routes, whole and streamed, with feedback, until the end of the block."""
     ended, numbers = threading.Event(), count()
 
@@ -109,9 +120,12 @@ def asking(served: Served, told: list[str]) -> Iterator[None]:
         body = {
             "model": route, "stream": number % 2 == 0,
             "messages": [{"role": "user", "content": text_of(number)}],
+            **({"stream_options": {"include_usage": True}} if number % 2 == 0 else {}),
         }  # fmt: skip
         answer = http.post("/v1/chat/completions", json=body, headers={"x-user-id": f"user-{number}"})
         told.append(route)
+        if route == "plain":
+            billed.append(usage_of(answer))
         said = {"request_id": answer.headers["x-request-id"], "metric": "success", "value": number % 5 != 0}
         http.post("/v1/feedback", json=said)
 
@@ -145,6 +159,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway of two workers that has been asked for a while, and is asked no more."""
     directory = tmp_path_factory.mktemp("live")
     told: list[str] = []
+    billed: list[tuple[int, int]] = []
     with ExitStack() as stack:
         upstream = stack.enter_context(simulated_in_thread(MODELS))
         served = stack.enter_context(serving(directory, config(upstream.base_url))).wait_ready()
@@ -155,13 +170,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         targets = {"fallgate": served.admin.removeprefix("http://"), "vllm": engine}
         watch = stack.enter_context(prometheus(directory, targets, SCRAPER))
         wait_for(lambda: all(watch.is_up(job) for job in targets), "everything is scraped")
-        with asking(served, told):
+        with asking(served, told, billed):
             start_experiment(served)
             roll_back(served)
             with suppress(AssertionError):  # what stays empty is told by its test
                 wait_for(lambda: not empty(watch), "every query has data", LOAD_S)
             nothing = empty(watch)
-        yield Gateway(served, watch, told, nothing)
+        yield Gateway(served, watch, told, billed, nothing)
 
 
 def roll_back(served: Served) -> None:
@@ -180,10 +195,11 @@ def roll_back(served: Served) -> None:
 
 def asked_by(path: Path) -> list[str]:
     """The queries of a dashboard as Grafana sends them."""
-    return [_filled(expr) for expr in expressions(path)]
+    return [filled(expr) for expr in expressions(path)]
 
 
-def _filled(expr: str) -> str:
+def filled(expr: str) -> str:
+    """A query as Grafana sends it."""
     for variable, value in GRAFANAS.items():
         expr = expr.replace(variable, value)
     return expr
@@ -241,3 +257,16 @@ def test_counters_equal_what_clients_were_told_and_what_was_recorded(gateway: Ga
     wait_for(lambda: recorded(many) == (sent,), "all requests are recorded")
     wait_for(lambda: recorded(of_trial) == counted(), "counters and records are equal")
     store.close()
+
+
+def test_clients_were_told_of_every_token_that_is_counted_and_of_its_price(gateway: Gateway) -> None:
+    watch, answered = gateway.watch, 'route="plain", purpose=~"serve|fallback"'
+    read, written = (sum(tokens) for tokens in zip(*gateway.billed, strict=True))
+
+    def counted() -> tuple[int, ...]:
+        kinds = (f'sum(gateway_tokens_total{{{answered}, kind="{kind}"}})' for kind in ("input", "output"))
+        nanos = watch.value(f"sum(gateway_cost_usd_total{{{answered}}})") or 0.0
+        return (*(int(watch.value(kind) or 0) for kind in kinds), round(nanos * 1e9))
+
+    # 0.1 and 0.4 dollars a million.
+    wait_for(lambda: counted() == (read, written, 100 * read + 400 * written), "clients and counters are equal")
