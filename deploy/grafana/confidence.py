@@ -16,6 +16,7 @@ from deploy.grafana.panels import (
     graph,
     quantile,
     rate,
+    signed,
     spread,
 )
 
@@ -149,6 +150,19 @@ def _calibration() -> list[Panel]:
             Query(
                 f"sum by (bin) (gateway_reliability_correct{{{ARM}}}) "
                 f"/ sum by (bin) (gateway_reliability_answers{{{ARM}}})",
+                "{{bin}}",
+            ),
+        ),
+        signed(
+            Question(
+                title="Where does confidence promise too much?",
+                action="Confidence less the share that is right, by how sure the answer was. Above 0 it promises too "
+                "much there: get more labels of such answers, or look for drift. Bins of few labels wander.",
+                unit=SHARE,
+            ),
+            Query(
+                f"(sum by (bin) (gateway_reliability_confidence{{{ARM}}}) - sum by (bin) "
+                f"(gateway_reliability_correct{{{ARM}}})) / sum by (bin) (gateway_reliability_answers{{{ARM}}})",
                 "{{bin}}",
             ),
         ),
