@@ -48,6 +48,8 @@ class Piece(NamedTuple):
     """Those of the experiment, in no order."""
     seq: int
     """The number of the last batch."""
+    written_us: int
+    """When that was written, by its writer's clock."""
 
 
 def expire(connection: Connection, ended_before_us: int, limit: int) -> int:
@@ -116,17 +118,18 @@ def read_piece(
         limit: of requests, of any route.
     """
     writer_id, seq = after
-    query = select(batches.c.seq, batches.c.requests).where(batches.c.writer_id == writer_id, batches.c.seq > seq)
-    upto, count = None, 0
+    columns = batches.c.seq, batches.c.requests, batches.c.written_us
+    query = select(*columns).where(batches.c.writer_id == writer_id, batches.c.seq > seq)
+    upto, count, written_us = None, 0, 0
     for row in connection.execute(query.order_by(batches.c.seq).limit(limit)):
-        upto, count = row.seq, count + row.requests
+        upto, count, written_us = row.seq, count + row.requests, row.written_us
         if count >= limit:
             break
     if upto is None:
         return None
     of_writer = requests.c.writer_id == writer_id, requests.c.seq > seq, requests.c.seq <= upto
     rows = connection.execute(_EXPOSED.where(*of_writer, *_of(experiment))) if count else ()
-    return Piece([_request(row, experiment, steps) for row in rows], upto)
+    return Piece([_request(row, experiment, steps) for row in rows], upto, written_us)
 
 
 def move_cursor(connection: Connection, experiment_id: int, writer_id: str, seq: int) -> None:

@@ -2,6 +2,9 @@
 
 A label counts for the arm and the step at which its unit entered. Feedback counts whoever answered in the end, as the
 assignment does; an audit is of the arm's own answer and weighs one over the chance with which it was drawn.
+
+Where some labels weigh far more than others, what is known is as little as from a few of equal weight: from
+(sum w)^2 / sum w^2 of them (Kish, Survey Sampling, 1965).
 """
 
 from collections.abc import Mapping
@@ -17,7 +20,7 @@ from routing.experiment.contract import MetricName
 from routing.experiment.sums import ArmSums
 from routing.experiment.tally import Both, Stratum
 
-_SUMS: Final = ("n", "y", "d", "yy", "dd", "yd", "mean", "square")
+_SUMS: Final = ("y", "d", "yy", "dd", "yd", "weight", "weight_squared", "mean", "square")
 
 
 def label_strata(
@@ -46,7 +49,12 @@ def label_strata(
         )
     mine = and_(unit.experiment_id == experiment.id, unit.unit_hash == requests.c.unit_hash)
     of_units = (
-        select(unit.step, unit.arm, func.sum(said.c.weighed).label("y"), func.sum(said.c.weight).label("d"))
+        select(
+            *(unit.step, unit.arm),
+            func.sum(said.c.weighed).label("y"),
+            func.sum(said.c.weight).label("d"),
+            func.avg(said.c.weight).label("w"),
+        )
         .select_from(said)
         .join(requests, requests.c.request_id == said.c.request_id)
         .join(experiment_units, mine)
@@ -90,21 +98,28 @@ def _audits(route: str, since_us: int) -> Subquery:
 
 
 def _over_units(of_units: Subquery) -> Select[Any]:
-    y, d = of_units.c.y, of_units.c.d
-    sums: tuple[Any, ...] = (func.count(), func.sum(y), func.sum(d), func.sum(y * y), func.sum(d * d), func.sum(y * d))
-    means: tuple[Any, ...] = (func.sum(y / d), func.sum(y / d * (y / d)))
-    named = (one.label(name) for one, name in zip((*sums, *means), _SUMS, strict=True))
-    return select(of_units.c.step, of_units.c.arm, *named).group_by(of_units.c.step, of_units.c.arm)
+    y, d, w = of_units.c.y, of_units.c.d, of_units.c.w
+    summed = (y, d, y * y, d * d, y * d, w, w * w, w * (y / d), w * (y / d) * (y / d))
+    named = (func.sum(one).label(name) for one, name in zip(summed, _SUMS, strict=True))
+    return select(of_units.c.step, of_units.c.arm, func.count().label("n"), *named).group_by(
+        of_units.c.step, of_units.c.arm
+    )
 
 
 def _both(row: Any) -> Both:
-    n, mean = row.n, min(max(0.0, row.mean), float(row.n))
-    # Where some weigh far more than others, what is known is as little as from a few of equal weight (Kish 1965).
-    worth = max(1, min(n, round(row.d * row.d / row.dd)))
+    n = _worth(row.n, row.d, row.dd)
+    # A unit counts once, however many labels it has, with the weight that one of them has on average.
+    units = _worth(row.n, row.weight, row.weight_squared)
+    mean = min(max(0.0, units * row.mean / row.weight), float(units))
+    square = min(max(0.0, units * row.square / row.weight), mean)
     return Both(
-        requests=ArmSums(n=worth, y=row.y, d=row.d, yy=row.yy, dd=row.dd, yd=row.yd),
-        units=ArmSums(n=n, y=mean, d=n, yy=min(max(0.0, row.square), mean), dd=n, yd=mean),
+        requests=ArmSums(n=n, y=row.y, d=row.d, yy=row.yy, dd=row.dd, yd=row.yd),
+        units=ArmSums(n=units, y=mean, d=units, yy=square, dd=units, yd=mean),
     )
+
+
+def _worth(n: int, weight: float, weight_squared: float) -> int:
+    return max(1, min(n, round(weight * weight / weight_squared)))
 
 
 def _by_step(found: Mapping[tuple[int, str], Both], experiment: StoredExperiment) -> dict[int, Stratum]:

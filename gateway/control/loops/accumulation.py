@@ -4,7 +4,7 @@ What is in memory is made from the units in the store, once, and then goes along
 moved a cursor, as when the lease changes hands, it is made again.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -50,6 +50,9 @@ class Accumulator:
         self._experiment = experiment
         self._piece = piece
         self._cursors: dict[str, int] | None = None
+        self._read_us: dict[str, int] = {}
+        self._behind: deque[str] = deque()
+        self._last_read = ""
         self._forget()
 
     def _forget(self) -> None:
@@ -59,22 +62,28 @@ class Accumulator:
         self._longest_us = 0
 
     def read(self) -> bool:
-        """Take in what is new, a bounded part of it; whether there is more."""
+        """Take in what is new, a bounded part of it, from one writer after the other; whether there is more."""
         if self._cursors is None:
             self._load()
-        left = PIECES
         with self._store.reading() as connection:
             ends = data.ends(connection)
-        for writer_id, last in ends.items():
-            while self._cursors is not None and self._cursor(writer_id) < last:
-                if not left:
-                    return True
-                left -= 1
-                self._take(writer_id)
-        return self._cursors is None
+        # Begins behind the writer that was read last, so that none has to wait for others to have nothing new.
+        ordered = sorted(ends, key=lambda writer_id: (writer_id <= self._last_read, writer_id))
+        self._behind = deque(writer_id for writer_id in ordered if self._cursor(writer_id) < ends[writer_id])
+        for _ in range(PIECES):
+            if not self._behind:
+                return False
+            writer_id = self._last_read = self._behind.popleft()
+            self._take(writer_id)
+            if self._cursors is None:
+                return True
+            if self._cursors[writer_id] < ends[writer_id]:
+                self._behind.append(writer_id)
+        return bool(self._behind)
 
     def mature(self, now_us: int) -> None:
-        """Count the units whose horizon is over, and whose first request has had the time to be recorded."""
+        """Count the units whose horizon is over, and whose requests have had the time to be recorded, and were read."""
+        now_us = min((now_us, *(self._read_us.get(writer_id, 0) for writer_id in self._behind)))
         rest_us = max(self._experiment.contract.horizon_us, SETTLE_US, self._longest_us)
         before_us = (now_us - rest_us) // _SLOT_US * _SLOT_US
         if before_us <= self._matured_before_us:
@@ -154,7 +163,7 @@ class Accumulator:
             after = self._joined(piece.requests, before)
             data.put_units(connection, experiment_id, after)
             data.move_cursor(connection, experiment_id, writer_id, piece.seq)
-        self._cursors[writer_id] = piece.seq
+        self._cursors[writer_id], self._read_us[writer_id] = piece.seq, piece.written_us
         self._longest_us = max((self._longest_us, *(request.duration_us for request in piece.requests)))
         for unit_hash, unit in after.items():
             self._count(unit_hash, before.get(unit_hash), unit)

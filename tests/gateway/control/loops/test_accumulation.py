@@ -132,6 +132,39 @@ def test_much_is_read_a_piece_at_a_time(sqlite_store: Store) -> None:
     assert entered(sums) == {0: (250, 0)}
 
 
+def test_no_writer_waits_for_others_to_have_nothing_new(sqlite_store: Store) -> None:
+    exposures = Exposures(sqlite_store)
+    stored = begun(sqlite_store)
+    sums = Accumulator(sqlite_store, stored, piece=1)
+    for turn in range(4):
+        for number in range(15):
+            exposures.write(exposures.one(f"u{turn}-{number}"), writer=f"w{number:02}")
+        assert sums.read()
+    with sqlite_store.reading() as connection:
+        found = data.cursors(connection, stored.id)
+    assert sorted(found) == [f"w{number:02}" for number in range(15)]
+    assert sum(found.values()) == 40
+    assert min(found.values()) == 2
+
+
+def test_a_unit_does_not_count_while_requests_of_its_horizon_are_still_to_be_read(sqlite_store: Store) -> None:
+    exposures = Exposures(sqlite_store)
+    sums = Accumulator(sqlite_store, begun(sqlite_store, replace(FIRST, horizon_us=60 * SECOND_US)), piece=1)
+    for number in range(15):
+        exposures.write(
+            exposures.one("a", at_s=1 + number), written_us=START_US + (2 + number) * SECOND_US, writer="w1"
+        )
+    for number in range(3):
+        exposures.write(
+            exposures.one("b", at_s=70 + number), written_us=START_US + (71 + number) * SECOND_US, writer="w2"
+        )
+    assert sums.read()
+    assert matured(sums) == {}
+    assert not sums.read()
+    assert matured(sums)[0] == (2, 0)
+    assert sums.totals().known.matured.strata[MetricName.FALLBACK_SHARE][0].baseline.requests.d == 18
+
+
 def test_who_starts_again_knows_what_was_known(store: Store, exposures: Exposures) -> None:
     found = begun(store, replace(FIRST, horizon_us=60 * SECOND_US))
     before = Accumulator(store, found)
@@ -266,7 +299,23 @@ def test_audits_weigh_one_over_their_chance(store: Store, exposures: Exposures) 
     found = success_of(sums, MetricName.AUDIT_AGREEMENT).baseline
     assert found.requests.mean == pytest.approx(9 / 29)
     assert found.requests.n == 2  # (9 + 20)^2 / (9 + 400): nearly all rests on one
-    assert found.units.n == 10
+    assert (found.units.n, found.units.mean) == (2, pytest.approx(9 / 29))
+
+
+def test_a_unit_with_many_audits_counts_once_and_equal_chances_take_nothing_away(
+    store: Store, exposures: Exposures
+) -> None:
+    sums = Accumulator(store, begun(store, replace(FIRST, horizon_us=HOUR_US)))
+    asked = [exposures.one("a", at_s=at_s) for at_s in range(1, 5)] + exposures.each(names("u", 3), "v1")
+    exposures.write(*asked)
+    for number, (row, _) in enumerate(asked):
+        exposures.audit(row, agrees=number > 0, propensity=0.25)
+    read_all(sums)
+    matured(sums, START_US + 2 * HOUR_US)
+    found = success_of(sums, MetricName.AUDIT_AGREEMENT).baseline
+    assert found.requests.mean == pytest.approx(6 / 7)
+    assert (found.units.n, found.units.y) == (4, pytest.approx(3.75))
+    assert found.units.yy == pytest.approx(3 + 0.75**2)
 
 
 def test_a_guardrail_of_labels_looks_at_first_requests_alone(store: Store, exposures: Exposures) -> None:
