@@ -56,6 +56,7 @@ bench: $(VENV)/.dev ## Speed beside nginx and smg; FULL=1 adds LiteLLM and a mil
 
 test-vllm: $(VENV)/.dev ## The tests that need a real vLLM, and the demo on it
 	@scripts/setup_vllm.sh
+	@scripts/setup_prometheus.sh || echo "test-vllm: without a Prometheus, what dashboards ask of vLLM is not tested"
 	@$(BIN)/python -m pytest -q -m vllm
 
 train-demo: $(VENV)/.core ## Train the demo's two LoRA versions again and measure them, for real
