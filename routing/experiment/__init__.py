@@ -8,7 +8,10 @@
     effects         the difference between two arms, step by step, with its variance
     sequence        intervals and p-values that hold however often one looks
     bounded         the same for rare events, without an approximation
+    mixture         the evidence that this rests on, and where it is least
     quantiles       p95 and the like
+    quantile_test   whether a quantile of two arms is the same
+    paired          two models on the same requests
     sample_ratio    whether the arms got the units that they should have
     multiplicity    several metrics or arms at once
     comparison      several arms against one of them

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from math import exp, expm1, inf, log
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import betaln
 
+from routing.experiment.mixture import Mixture, Ties, inside, least
 from routing.experiment.sequence import ALPHA, PLANNED_UNITS, check_settings, tuning
 from routing.experiment.sums import ArmSums, Floats
 
@@ -26,9 +25,9 @@ FEW_EVENTS = 20
 """With fewer of either outcome in an arm the normal approximation may be wrong far more often than alpha says where the
 arms differ much in size: at 1 : 99 with one event in a hundred, 38 % of the time (simulated), and from here on 2 %."""
 
-_POINTS, _ZOOMS, _HALVINGS = 65, 5, 45
-_EDGE = 1e-12
-"""The least mean that is looked at, and the distance of the greatest from 1."""
+_POINTS, _ZOOMS = 33, 5
+_PARTS, _PARTINGS = 16, 9
+"""Each of nine times an end is found to a sixteenth of what it was known to."""
 _MOST_LOG_RATIO = 20.0
 
 LogM = Callable[[Floats], Floats]
@@ -56,8 +55,8 @@ class Bounded:
         >>> round(low, 5), round(high, 5)
         (0.65163, 0.74595)
         """
-        log_m = self._log_m(arm)
-        return self._left(lambda means: log_m(_inside(means)), float(_inside(arm.mean)), 0.0, 1.0)
+        mixture = self._mixture([arm])
+        return self._left(lambda means: mixture.log_m(means[:, None])[:, 0], float(inside(arm.mean)), 0.0, 1.0)
 
     def difference(self, steps: Sequence[tuple[ArmSums, ArmSums]]) -> tuple[float, float]:
         """From where to where arm minus baseline may be, within -1 and 1.
@@ -66,20 +65,21 @@ class Bounded:
             steps: (baseline, arm) of each step of a ramp, or of the only one. Over several steps it is one difference
                 that all have in common; where no such difference is left, nothing is known: -1 to 1.
         """
+        baseline, arm = self._mixtures(steps)
 
         def evidence(differences: Floats) -> Floats:
-            lows, highs = np.maximum(0, -differences), np.minimum(1, 1 - differences)
-            return self._least(steps, lows, highs, lambda means: means + differences[:, None])
+            return np.asarray(least(baseline, arm, Ties(differences, np.ones_like(differences))).sum(axis=1))
 
         return self._left(evidence, lowest(evidence, -1.0, 1.0), -1.0, 1.0)
 
     def relative(self, baseline: ArmSums, arm: ArmSums) -> tuple[float, float]:
         """The same at one step, as a share of the baseline's mean: from -1, and infinite where that may be 0."""
+        of_baseline, of_arm = self._mixtures([(baseline, arm)])
 
         def evidence(log_ratios: Floats) -> Floats:
-            highs = np.minimum(1, np.exp(-log_ratios))
-            ratios = np.exp(log_ratios)[:, None]
-            return self._least([(baseline, arm)], np.zeros(len(highs)), highs, lambda means: means * ratios)
+            return np.asarray(
+                least(of_baseline, of_arm, Ties(np.zeros_like(log_ratios), np.exp(log_ratios))).sum(axis=1)
+            )
 
         most = _MOST_LOG_RATIO
         low, high = self._left(evidence, lowest(evidence, -most, most), -most, most)
@@ -87,60 +87,34 @@ class Bounded:
 
     def log_e(self, steps: Sequence[tuple[ArmSums, ArmSums]]) -> float:
         """The logarithm of the evidence against no difference at any step; of several looks the greatest counts."""
-        least = self._least(steps, np.zeros(1), np.ones(1), lambda means: means)
-        return float(least[0])
+        return float(least(*self._mixtures(steps), Ties(np.zeros(1), np.ones(1))).sum())
 
     def p_value(self, steps: Sequence[tuple[ArmSums, ArmSums]]) -> float:
         """At one look, in (0, 1]; over several looks the least so far counts."""
         return exp(-max(0.0, self.log_e(steps)))
 
-    def _least(
-        self,
-        steps: Sequence[tuple[ArmSums, ArmSums]],
-        lows: Floats,
-        highs: Floats,
-        arm_mean: Callable[[Floats], Floats],
-    ) -> Floats:
-        """ln M of both arms, summed over steps, at the means of the baseline that speak least against each of (m,)."""
-        total = np.zeros(len(lows))
-        rows = np.arange(len(lows))
-        for baseline, arm in steps:
-            of_baseline, of_arm = self._log_m(baseline), self._log_m(arm)
-            low, high = lows, highs
-            for _ in range(_ZOOMS):
-                means = np.linspace(low, high, _POINTS, axis=1)
-                values = of_baseline(_inside(means)) + of_arm(_inside(arm_mean(means)))
-                at = values.argmin(axis=1)
-                low, high = means[rows, np.maximum(0, at - 1)], means[rows, np.minimum(_POINTS - 1, at + 1)]
-            total += values[rows, at]
-        return total
-
-    def _left(self, evidence: LogM, start: float, least: float, most: float) -> tuple[float, float]:
+    def _left(self, evidence: LogM, start: float, lowest_end: float, highest_end: float) -> tuple[float, float]:
         """From where to where the evidence is below the threshold; `start` is where it is least."""
         threshold = -log(self.alpha)
-        ends = np.array([least, most])
+        ends = np.array([lowest_end, highest_end])
         if evidence(np.array([start]))[0] > threshold:
-            return least, most
+            return lowest_end, highest_end
         is_open = evidence(ends) <= threshold
-        inside, outside = np.full(2, start), ends
-        for _ in range(_HALVINGS):
-            middle = (inside + outside) / 2
-            within = evidence(middle) <= threshold
-            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
-        low, high = np.where(is_open, ends, outside)
+        inner, outer = np.full(2, start), ends
+        for _ in range(_PARTINGS):
+            places = inner[:, None] + np.linspace(0, 1, _PARTS + 1) * (outer - inner)[:, None]
+            within = evidence(places[:, 1:-1].ravel()).reshape(2, -1) <= threshold
+            # It rises from the start on, so those within come first.
+            count, rows = within.sum(axis=1), np.arange(2)
+            inner, outer = places[rows, count], places[rows, count + 1]
+        low, high = np.where(is_open, ends, outer)
         return float(low), float(high)
 
-    def _log_m(self, arm: ArmSums) -> LogM:
-        n, s = arm.n, arm.y
-        if not (0 <= s <= n and 0 <= arm.yy <= s):
-            raise ValueError("every value must be from 0 to 1")
-        k = max(1.0, tuning(self.planned_units / 2, self.alpha) - 1)
+    def _mixtures(self, steps: Sequence[tuple[ArmSums, ArmSums]]) -> tuple[Mixture, Mixture]:
+        return self._mixture([baseline for baseline, _ in steps]), self._mixture([arm for _, arm in steps])
 
-        def log_m(p: Floats) -> Floats:
-            mixed = betaln(k * p + s, k * (1 - p) + n - s) - betaln(k * p, k * (1 - p))
-            return np.asarray(mixed - s * np.log(p) - (n - s) * np.log1p(-p))
-
-        return log_m
+    def _mixture(self, arms: Sequence[ArmSums]) -> Mixture:
+        return Mixture.of(arms, max(1.0, tuning(self.planned_units / 2, self.alpha) - 1))
 
 
 def has_few_events(arm: ArmSums) -> bool:
@@ -155,7 +129,3 @@ def lowest(evidence: LogM, low: float, high: float) -> float:
         at = int(evidence(points).argmin())
         low, high = float(points[max(0, at - 1)]), float(points[min(_POINTS - 1, at + 1)])
     return float(points[at])
-
-
-def _inside(p: ArrayLike) -> Floats:
-    return np.clip(np.asarray(p, dtype=np.float64), _EDGE, 1 - _EDGE)
