@@ -100,7 +100,7 @@ def judge(contract: Contract, known: Known) -> Findings:
 
 
 def effects(contract: Contract, sums: Sums) -> dict[MetricName, Found]:
-    """Every metric of which something is known in both arms. Takes a while where shares have few events: up to 0.3 s."""
+    """Every metric of which something is known in both arms. Takes up to 0.3 s where shares have few events."""
     return {metric: found for metric in MetricName if (found := look(contract, metric, sums)) is not None}
 
 
