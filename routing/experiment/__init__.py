@@ -18,8 +18,6 @@
     ruling          whether an arm may take over
     contract        what is promised before the start, and how far it has come
     advance         what becomes of an experiment now
-    adaptive        which of several arms is the best, while more units go to those that may be
-    top_two         how they are divided then
     size            how many units that takes
 
 It runs in the control plane and in commands, with numpy and scipy; no worker imports it.

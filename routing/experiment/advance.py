@@ -16,14 +16,12 @@ step, where little is left to compare with, before the candidate has kept what w
 a time, and never down: what hurts goes all the way back.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from routing.experiment.contract import Contract, ExperimentMode, ExperimentState, Progress
 from routing.experiment.ruling import Ruled, Ruling
-from routing.words import ModelName
 
 
 class MoveKind(StrEnum):
@@ -31,8 +29,6 @@ class MoveKind(StrEnum):
 
     STAY = "stay"
     STEP = "step"
-    ALLOCATE = "allocate"
-    """Units are divided anew, of an adaptive experiment."""
     PROMOTE = "promote"
     ROLL_BACK = "roll_back"
     INCONCLUSIVE = "inconclusive"
@@ -57,10 +53,6 @@ class Move:
     """Of a step: the index of the next."""
     is_acted_on: bool
     """Whether it is to be done; false for `stay`, and for whatever `mode: observe` would do."""
-    shares: Mapping[ModelName, int] | None = None
-    """Of `allocate`: what each arm gets, in hundredths of a percent."""
-    arm: ModelName | None = None
-    """Of the end of an adaptive experiment: who gets everything."""
 
 
 def advance(contract: Contract, progress: Progress, ruled: Ruled, *, now_us: int, units: StepUnits) -> Move:
@@ -74,7 +66,7 @@ def advance(contract: Contract, progress: Progress, ruled: Ruled, *, now_us: int
         units: those of the step in force.
     """
     if progress.state is not ExperimentState.RUNNING:
-        return Move(kind=MoveKind.STAY, reason=f"it is {state_words(progress)}", is_acted_on=False)
+        return Move(kind=MoveKind.STAY, reason=f"it is {_words(progress)}", is_acted_on=False)
     kind, reason = _running(contract, progress, ruled, now_us, units)
     is_acted_on = kind is not MoveKind.STAY and contract.mode is ExperimentMode.AUTO
     to_step = progress.step + 1 if kind is MoveKind.STEP else None
@@ -91,7 +83,7 @@ def _running(
     if is_proven and progress.step == contract.last_step and missing is None:
         return MoveKind.PROMOTE, ruled.reason
     if now_us >= contract.stop_us:
-        return MoveKind.INCONCLUSIVE, f"the stop date, {stop_words(contract)}, has come without a verdict: " + (
+        return MoveKind.INCONCLUSIVE, f"the stop date, {_date(contract.stop_us)}, has come without a verdict: " + (
             missing or ruled.reason if is_proven else ruled.reason
         )
     if ruled.ruling is Ruling.BLOCKED:
@@ -118,8 +110,7 @@ def _missing(contract: Contract, progress: Progress, now_us: int, units: StepUni
     return None
 
 
-def state_words(progress: Progress) -> str:
-    """In which state it is, and why."""
+def _words(progress: Progress) -> str:
     return f"{progress.state.replace('_', ' ')}: {progress.reason}"
 
 
@@ -127,6 +118,5 @@ def _percent(contract: Contract, step: int) -> str:
     return f"{contract.steps[step] / 100:g} %"
 
 
-def stop_words(contract: Contract) -> str:
-    """The stop date."""
-    return datetime.fromtimestamp(contract.stop_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _date(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")

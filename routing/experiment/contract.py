@@ -62,15 +62,6 @@ class ExperimentMode(StrEnum):
     """The gateway itself."""
 
 
-class Allocation(StrEnum):
-    """How units are divided between the arms."""
-
-    STEPS = "steps"
-    """The candidate's share rises as the contract says."""
-    ADAPTIVE = "adaptive"
-    """By what was seen: of several candidates, those that may be the best get more."""
-
-
 class ExperimentState(StrEnum):
     """How far an experiment is."""
 
@@ -131,24 +122,6 @@ class Contract:
     """UTC microseconds since 1970: when it ends without a verdict."""
     holdout: int = 0
     """Hundredths of a percent of all units that stay with the baseline whatever happens."""
-    allocation: Allocation = Allocation.STEPS
-    rivals: tuple[ModelName, ...] = ()
-    """Further candidates of an adaptive experiment, which has no `steps`."""
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether what was seen divides the units."""
-        return self.allocation is Allocation.ADAPTIVE
-
-    @property
-    def candidates(self) -> tuple[ModelName, ...]:
-        """All arms but the baseline."""
-        return self.candidate, *self.rivals
-
-    @property
-    def arms(self) -> tuple[ModelName, ...]:
-        """The baseline first."""
-        return self.baseline, *self.candidates
 
     def share_at(self, step: int) -> int:
         """The candidate's share of all units at a step, in hundredths of a percent; never nothing."""
