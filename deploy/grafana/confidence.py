@@ -119,6 +119,10 @@ def _figure(name: str) -> list[Query]:
 
 
 def _calibration() -> list[Panel]:
+    return [*_worth(), *_reliability(), *_arming()]
+
+
+def _worth() -> list[Panel]:
     return [
         graph(
             Question(
@@ -139,6 +143,11 @@ def _calibration() -> list[Panel]:
             ),
             *_figure("ece"),
         ),
+    ]
+
+
+def _reliability() -> list[Panel]:
+    return [
         bars(
             Question(
                 title="Of answers that are this sure, how many are right?",
@@ -166,6 +175,11 @@ def _calibration() -> list[Panel]:
                 "{{bin}}",
             ),
         ),
+    ]
+
+
+def _arming() -> list[Panel]:
+    return [
         graph(
             Question(
                 title="Are doubtful answers replaced?",

@@ -29,6 +29,10 @@ def overview() -> Dashboard:
 
 
 def _now() -> list[Panel]:
+    return [*_traffic_now(), *_money_now(), *_load_now()]
+
+
+def _traffic_now() -> list[Panel]:
     return [
         number(
             Question(
@@ -64,6 +68,11 @@ def _now() -> list[Panel]:
             warn=0.3,
             width=3,
         ),
+    ]
+
+
+def _money_now() -> list[Panel]:
+    return [
         number(
             Question(
                 title="What does a day cost at this pace?",
@@ -81,6 +90,11 @@ def _now() -> list[Panel]:
             ),
             Query(f"sum(increase(gateway_savings_usd_total{{{ROUTE}}}[$__range])) or vector(0)"),
         ),
+    ]
+
+
+def _load_now() -> list[Panel]:
+    return [
         number(
             Question(
                 title="How many requests are being answered now?",
@@ -197,6 +211,10 @@ def _time() -> list[Panel]:
 
 
 def _itself() -> list[Panel]:
+    return [*_processes(), *_bookkeeping(), *_settings()]
+
+
+def _processes() -> list[Panel]:
     return [
         graph(
             Question(
@@ -226,6 +244,11 @@ def _itself() -> list[Panel]:
                 "{{loop}}",
             ),
         ),
+    ]
+
+
+def _bookkeeping() -> list[Panel]:
+    return [
         graph(
             Question(
                 title="Is anything counted under `other`?",
@@ -245,6 +268,11 @@ def _itself() -> list[Panel]:
                 "sum by (instance) (increase(gateway_records_dropped_total[$__rate_interval]))", "lost, {{instance}}"
             ),
         ),
+    ]
+
+
+def _settings() -> list[Panel]:
+    return [
         graph(
             Question(
                 title="What have operators changed on top of the file?",
