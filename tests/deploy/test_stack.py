@@ -117,45 +117,22 @@ def test_what_is_waited_for_exists_and_belongs_to_no_profile() -> None:
             assert "profiles" not in services()[other]
 
 
+def check_config(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What `fallgate config check` says of the stack's file, with this environment and no other."""
+    file = str(DEPLOY / "compose/gateway/fallgate.yaml")
+    command = [sys.executable, "-m", "gateway.cli", "config", "check", "--config", file]
+    return subprocess.run(command, cwd=ROOT, env={"PATH": "", **environ}, capture_output=True, text=True, check=False)
+
+
 def test_the_gateway_accepts_its_configuration(tmp_path: Path) -> None:
-    checked = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gateway.cli",
-            "config",
-            "check",
-            "--config",
-            str(DEPLOY / "compose/gateway/fallgate.yaml"),
-        ],
-        cwd=ROOT,
-        env={"HOME": str(tmp_path), "PATH": "", **gateway_environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    checked = check_config({"HOME": str(tmp_path), **gateway_environment()})
     assert checked.returncode == 0, checked.stderr
     assert checked.stderr == ""
     assert PLANTED not in checked.stdout
 
 
 def test_without_its_environment_the_gateway_says_what_is_missing() -> None:
-    checked = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gateway.cli",
-            "config",
-            "check",
-            "--config",
-            str(DEPLOY / "compose/gateway/fallgate.yaml"),
-        ],
-        cwd=ROOT,
-        env={"PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    checked = check_config({})
     assert checked.returncode == 1
     assert "POSTGRES_PASSWORD" in checked.stderr + checked.stdout
 
